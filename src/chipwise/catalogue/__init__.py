@@ -1,0 +1,1 @@
+"""Chips, systems, prices, supply and model shapes; every figure sourced and dated."""

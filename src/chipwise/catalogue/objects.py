@@ -1,0 +1,192 @@
+"""Chips, systems, prices, supply and model shapes as frozen objects in SI units."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chipwise.core.fact import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chip:
+    """One accelerator as sold (per package; see the catalogue notes for per-die exceptions).
+
+    Parameters
+    ----------
+    rates : mapping of str to float
+        Dense peak by precision, FLOP/s (OP/s for integer formats); absent means not published.
+    mem_bytes, mem_bytes_per_s : float or None
+        Memory size, byte (GB = 1e9), and its bandwidth, byte/s.
+    link_bytes_per_s_per_dir : float or None
+        Sum of the scale-up links in one direction, byte/s.
+    die_area_mm2 : float or None
+        All non-planar logic dies of the package, mm².
+    published_tpp : float or None
+        TPP printed by a source; our own is `chipwise.catalogue.legal_measures`.
+    """
+
+    id: str
+    name: str
+    vendor: str
+    vendor_country: str
+    architecture: str
+    announced: str
+    released: str
+    end_of_sale: str
+    status: str
+    form_factor: str
+    market: str
+    node: str
+    foundry: str
+    non_planar: bool | None
+    die_area_mm2: float | None
+    logic_dies: int | None
+    rates: Mapping[str, float]
+    mem_bytes: float | None
+    mem_type: str
+    mem_bytes_per_s: float | None
+    link_name: str
+    link_bytes_per_s_per_dir: float | None
+    scaleup_domain: int | None
+    pcie_gen: float | None
+    pcie_lanes: int | None
+    tdp_w: float | None
+    china_variant_of: str
+    published_tpp: float | None
+    confidence: str
+    notes: str
+    sources: str
+    as_of: str
+    checked_on: dt.date | None
+    fact_status: Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """One server, rack or cloud instance.
+
+    Parameters
+    ----------
+    chips : int
+        Accelerators inside, of one type (`chip_id`).
+    fabric_bytes_per_s_per_dir : float or None
+        Scale-up bandwidth of one chip, one direction, byte/s.
+    scaleout_bytes_per_s_per_chip : float or None
+        Network bandwidth of one chip, one direction, byte/s.
+    node_power_w : float or None
+        Maximum draw, W.
+    """
+
+    id: str
+    name: str
+    chip_id: str
+    chips: int
+    vendor: str
+    year: str
+    fabric: str
+    fabric_bytes_per_s_per_dir: float | None
+    topology: str
+    nics: int | None
+    scaleout_bytes_per_s_per_chip: float | None
+    node_power_w: float | None
+    price_usd: float | None
+    price_date: str
+    price_kind: str
+    price_source: str
+    confidence: str
+    notes: str
+    sources: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """One price observation; grey-market rows are market facts, never buying options."""
+
+    id: str
+    item_id: str
+    date: str
+    place: str
+    kind: str
+    basis: str
+    term: str
+    usd_per_chip: float | None
+    usd_per_gpu_hour: float | None
+    reliability: str
+    note: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supply:
+    """One supply observation; orders and approvals are not deliveries."""
+
+    id: str
+    year: str
+    period: str
+    subject: str
+    role: str
+    place: str
+    chip_id: str
+    measure: str
+    units_low: float | None
+    units: float | None
+    units_high: float | None
+    value_usd: float | None
+    kind: str
+    as_of: str
+    reliability: str
+    note: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One architecture: what a step computes and what a token stores.
+
+    Parameters
+    ----------
+    params_total, params_active, params_matmul_active : float
+        Weights in all; used per token; multiplied per token (output head included, input table not).
+    kv_elems_per_token, kv_elems_per_token_window, state_elems_per_sequence : float
+        Cache elements (not bytes): growing with context, held for the last `sliding_window` tokens, fixed.
+    attn_score_dim_full, attn_score_dim_window : float
+        Attention core FLOP per query token = 2 (full * context + window * min(context, sliding_window)).
+    """
+
+    id: str
+    name: str
+    aliases: tuple[str, ...]
+    family: str
+    vendor: str
+    vendor_country: str
+    release_date: str
+    kind: str
+    layers: int | None
+    hidden: int | None
+    ffn_hidden: int | None
+    heads: int | None
+    kv_heads: int | None
+    head_dim: int | None
+    vocab: int | None
+    max_context: int | None
+    attention: str
+    sliding_window: int | None
+    n_experts: int | None
+    top_k: int | None
+    params_total: float
+    params_active: float
+    params_matmul_active: float
+    params_embedding_table: float
+    kv_elems_per_token: float
+    kv_elems_per_token_window: float
+    state_elems_per_sequence: float
+    attn_score_dim_full: float
+    attn_score_dim_window: float
+    native_precision: str
+    train_tokens: float | None
+    confidence: str
+    evidence: str
+    sources: str
+    notes: str

@@ -1,0 +1,1 @@
+"""Value objects, facts, units, dates and errors; nothing but the standard library."""

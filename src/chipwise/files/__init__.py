@@ -1,0 +1,1 @@
+"""Schemas and readers at the border: files go in, plain frozen objects come out."""

@@ -1,0 +1,1 @@
+"""How long a stock lasts; what to buy, rent, borrow or substitute, month by month."""

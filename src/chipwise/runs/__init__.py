@@ -1,0 +1,1 @@
+"""Where a run is kept: its files, written whole or not at all."""

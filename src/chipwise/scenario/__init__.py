@@ -1,0 +1,1 @@
+"""The scenario, its outlook tree, and how to read one."""

@@ -1,0 +1,343 @@
+"""The scenario as frozen objects: SI units, US dollars, dates; every number a `Quantity` that knows its source.
+
+Money is converted to US dollars once, at the border, with the scenario's own rate; the reporting currency is kept
+for display. What the file leaves blank is None here, never a default.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from chipwise.core.fact import Fact, Status
+
+Access = Literal["buy", "rent", "lease", "api"]
+GateKind = Literal["free", "licence", "barred"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """A number of the scenario with its range and its source.
+
+    Parameters
+    ----------
+    id : str
+        ``scenario/<scenario id>#<path in the file>``.
+    value : float
+        Central value, in `unit` after conversion.
+    low, high : float
+        Range; both equal `value` where the file gives none.
+    unit : str
+        SI or USD unit after conversion, ``""`` for shares.
+    source : str
+        Text of ``src`` or ``assume``.
+    status : {"official", "measured", "estimated", "assumed"}
+        ``assumed`` for ``assume``, ``estimated`` for ``src``.
+    ex_post : bool
+        True when the evidence became public only after the day of the decision.
+    bound : str
+        ``lower`` or ``upper`` when the file says the value is only a bound.
+    """
+
+    id: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    source: str
+    status: Status = "assumed"
+    ex_post: bool = False
+    bound: str = ""
+
+    def fact(self) -> Fact:
+        """The quantity as a `Fact` for reports."""
+        ranged = self.low != self.value or self.high != self.value
+        return Fact(
+            id=self.id,
+            value=self.value,
+            unit=self.unit,
+            source=self.source,
+            status=self.status,
+            low=self.low if ranged else None,
+            high=self.high if ranged else None,
+            note="evidence published after the day of the decision" if self.ex_post else "",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """The buyer. Countries are ISO 3166 codes; `headquarters_country` None means unknown, never the destination."""
+
+    name: str
+    headquarters: str
+    headquarters_country: str | None
+    parent_country: str | None
+    entity_listed: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loan:
+    """Borrowing that is open to the party: annual rate, ceiling in USD, tenor in months, loan-to-value."""
+
+    name: str
+    rate_per_year: Quantity
+    max_usd: Quantity
+    tenor_months: Quantity
+    loan_to_value: Quantity | None
+    available_from: dt.date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equity:
+    """Money that may be raised: amount in USD, from when, with what probability."""
+
+    name: str
+    amount_usd: Quantity
+    available_from: dt.date | None
+    probability: Quantity | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finance:
+    """Cash, burn, ceilings and borrowing; None where the file says nothing.
+
+    Parameters
+    ----------
+    cash_usd : Quantity or None
+        Cash on the day of the decision.
+    capex_ceiling_usd_per_year : Quantity or None
+        Most that may be spent on chips in twelve months.
+    burn_usd_per_month : Quantity or None
+        Staff, data and other running costs less revenue, without chips, power and rent; negative is income.
+    """
+
+    cash_usd: Quantity | None
+    capex_ceiling_usd_per_year: Quantity | None
+    burn_usd_per_month: Quantity | None
+    loans: tuple[Loan, ...]
+    equity: tuple[Equity, ...]
+    discount_rate_per_year: Quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockItem:
+    """Chips held on the day of the decision. `chips` counts single chips."""
+
+    chip_id: str
+    chips: Quantity
+    bought: dt.date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetUse:
+    """How the fleet is used: shares of 0 to 1, attrition per year, largest single-type cluster in chips."""
+
+    training_share: Quantity
+    availability: Quantity
+    mfu: Quantity
+    serving_utilisation: Quantity
+    attrition_per_year: Quantity
+    largest_cluster_chips: Quantity | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPath:
+    """One path of demand: tokens per day (input and output) at dates, log-linear between, flat after the last."""
+
+    name: str
+    probability: float
+    points: tuple[tuple[dt.date, Quantity], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingWorkload:
+    """A class of tokens to serve: the model whose shape stands in (`proxy`), its active parameters, its share."""
+
+    name: str
+    proxy: str
+    active_params: Quantity
+    token_share: Quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingJob:
+    """Work to train: FLOP of the final run, from `earliest` (None: at once) to `deadline` (None: the horizon).
+
+    `per_year` is not None for work that recurs; `flop` is then the FLOP of one run.
+    `done` marks a run finished before the day of the decision.
+    """
+
+    name: str
+    proxy: str
+    flop: Quantity
+    earliest: dt.date | None
+    deadline: dt.date | None
+    per_year: float | None
+    done: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What is to be served and trained."""
+
+    paths: tuple[TokenPath, ...]
+    tokens_per_active_user_per_day: Quantity | None
+    serving: tuple[ServingWorkload, ...]
+    ttft_s: Quantity | None
+    tpot_s: Quantity | None
+    training: tuple[TrainingJob, ...]
+    final_run_share: Quantity | None
+    growth_per_year: Quantity | None
+    input_output_ratio: Quantity | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketLine:
+    """One lawful source of supply, as the scenario lists it.
+
+    Parameters
+    ----------
+    id : str
+        ``market[3]``, its place in the file.
+    item_id, chip_id : str or None
+        Catalogue id of what is sold, and of the chip inside; None when the type was not published, or for ``api``.
+    chips_per_unit : int
+        Chips in one sellable unit of `item_id` (1 for a chip).
+    price_usd_per_chip : Quantity or None
+        For ``buy`` and ``lease``, with or without its share of the server as the file says (`price_unit`).
+    rent_usd_per_chip_hour : Quantity or None
+        For ``rent``.
+    api_usd_per_token : tuple of (date, Quantity)
+        For ``api``: dated price of one token.
+    monthly_cap_chips : Quantity or None
+        New purchases per month, or chips rented at one time for ``rent``.
+    ex_post : bool
+        True when the line could not be known on the day of the decision.
+    """
+
+    id: str
+    item_id: str | None
+    chip_id: str | None
+    chips_per_unit: int
+    access: Access
+    place: str
+    available_from: dt.date | None
+    available_until: dt.date | None
+    price_usd_per_chip: Quantity | None
+    price_unit: str
+    rent_usd_per_chip_hour: Quantity | None
+    api_model: str | None
+    api_usd_per_token: tuple[tuple[dt.date, Quantity], ...]
+    monthly_cap_chips: Quantity | None
+    lead_months: Quantity | None
+    port_cost_usd: Quantity | None
+    available_probability: Quantity | None
+    import_gate_probability: Quantity | None
+    only_in_states: tuple[str, ...]
+    ex_post: bool
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Power:
+    """Price of a kWh in USD (foreign and domestic chips may differ), and power usage effectiveness."""
+
+    usd_per_kwh: Quantity
+    usd_per_kwh_domestic: Quantity | None
+    pue: Quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What a state says of a chip: free, barred, or a licence granted with `probability`."""
+
+    kind: GateKind
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutlookState:
+    """One state of the rules: chip id → gate. Two gates (US and China) are multiplied into one here."""
+
+    name: str
+    nearest_rulebook: str
+    gates: Mapping[str, Gate]
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutlookNode:
+    """A stretch of time under one state, from `start` to the start of its children, with branch probability."""
+
+    id: str
+    start: dt.date
+    state: str
+    probability: Quantity
+    children: tuple[OutlookNode, ...]
+
+    def walk(self) -> Iterator[OutlookNode]:
+        """This node and everything below, parents first."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """The tree of rule futures; node ids are ``r``, ``r.0``, ``r.0.1`` …"""
+
+    applies_to: str
+    states: Mapping[str, OutlookState]
+    root: OutlookNode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Horizon:
+    """Months planned from the month of `as_of`, and what remains of a chip's price by age in years."""
+
+    months: int
+    residual_by_age_years: Mapping[int, float]
+    residual_plus_minus: float
+    residual_source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Currency:
+    """Reporting currency and its rate: units of it for one US dollar."""
+
+    unit: str
+    per_usd: Quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One scenario file, read and checked.
+
+    `sha256` is the hash of the file's bytes; `accept_needs_counsel` is the written reason for using home-made chips
+    that the US side leaves to counsel, None when the scenario does not opt in; `truth`, `expected` and `ex_post` are
+    kept as read and are never inputs.
+    """
+
+    id: str
+    title: str
+    as_of: dt.date
+    question: str
+    currency: Currency
+    horizon: Horizon
+    party: Party
+    finance: Finance
+    stock: tuple[StockItem, ...]
+    fleet_use: FleetUse
+    demand: Demand
+    market: tuple[MarketLine, ...]
+    power: Power
+    outlook: Outlook
+    exit_options: tuple[Mapping[str, object], ...]
+    accept_needs_counsel: str | None
+    truth: Mapping[str, object]
+    expected: Mapping[str, object]
+    ex_post: Mapping[str, object]
+    sha256: str
+    warnings: tuple[str, ...] = ()
