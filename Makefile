@@ -29,10 +29,10 @@ check: $(STAMP)
 	$(BIN)/lint-imports --no-cache
 
 test: check
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow" tests src
+	$(BIN)/python -m pytest -n $(WORKERS) --doctest-modules -m "not slow" tests src
 
 test-all: check
-	$(BIN)/python -m pytest -n $(WORKERS) tests src
+	$(BIN)/python -m pytest -n $(WORKERS) --doctest-modules tests src
 
 validate: $(STAMP)
 	$(BIN)/python -m tools.validate_all

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from chipwise.catalogue.frozen import FrozenMapping
+from chipwise.catalogue.shapes import ModelShape
 from chipwise.core.fact import Status
+
+Range = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +28,21 @@ class Chip:
     die_area_mm2 : float or None
         All non-planar logic dies of the package, mm².
     published_tpp : float or None
-        TPP printed by a source; our own is `chipwise.catalogue.legal_measures`.
+        TPP printed by a source; our own is `chipwise.catalogue.measures.tpp`.
+    rate_ranges : mapping of str to (float, float)
+        Range of a rate by precision where the chip's figure is one, FLOP/s; empty for most chips.
+    field_ranges : mapping of str to (float, float)
+        Range of other figures by attribute (``mem_bytes``, ``tdp_w``), SI.
+    matrix_rates_known : bool
+        False where a vector rate is known but the matrix rates are not: TPP is then only bounded below.
+    network_bytes_per_s_bidir : float
+        Network ports on the chip that are not scale-up links, both directions added, byte/s.
+    cross_check : str
+        Agreement with another database; both figures are kept.
+    origin : str
+        User file the row comes from or was changed by; empty for the shipped catalogue.
+    overridden : tuple of str
+        Figures that `origin` changed in a shipped row; the others keep source and status.
     """
 
     id: str
@@ -61,6 +79,17 @@ class Chip:
     as_of: str
     checked_on: dt.date | None
     fact_status: Status
+    rate_ranges: Mapping[str, Range] = field(default_factory=FrozenMapping)
+    field_ranges: Mapping[str, Range] = field(default_factory=FrozenMapping)
+    matrix_rates_known: bool = True
+    network_bytes_per_s_bidir: float = 0.0
+    die_note: str = ""
+    transistors: float | None = None
+    llc_bytes: float | None = None
+    published_tpp_source: str = ""
+    cross_check: str = ""
+    origin: str = ""
+    overridden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +127,10 @@ class System:
     confidence: str
     notes: str
     sources: str
+    nic_bytes_per_s: float | None = None
+    host_cpu: str = ""
+    host_cpus: int | None = None
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +149,16 @@ class Price:
     reliability: str
     note: str
     source: str
+    item_label: str = ""
+    date_precision: str = ""
+    currency: str = "USD"
+    amount: float | None = None
+    amount_high: float | None = None
+    usd: float | None = None
+    chips_covered: int = 1
+    usd_basis: str = ""
+    read_in_source: bool | None = None
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,11 +182,35 @@ class Supply:
     reliability: str
     note: str
     source: str
+    chip_label: str = ""
+    read_in_source: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """One spelling of a chip.
+
+    Parameters
+    ----------
+    chip_id : str
+        Empty on purpose where the spelling names no single chip.
+    per_unit : float
+        Catalogue packages per unit of the source: 0.5 where it counts dies.
+    """
+
+    alias: str
+    chip_id: str
+    per_unit: float
+    where_used: str
+    note: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """One architecture: what a step computes and what a token stores.
+
+    A row known by its announced size only has no layers; the figures that come from a shape are then NaN and
+    `has_shape` is False (`Catalogue.model` refuses it unless asked).
 
     Parameters
     ----------
@@ -153,6 +220,14 @@ class Model:
         Cache elements (not bytes): growing with context, held for the last `sliding_window` tokens, fixed.
     attn_score_dim_full, attn_score_dim_window : float
         Attention core FLOP per query token = 2 (full * context + window * min(context, sliding_window)).
+    params_published, params_active_published : float or None
+        As the maker prints them; laboratories count active weights differently.
+    params_attn, params_mtp : float
+        Weights of attention; weights of extra blocks that predict further tokens, outside `params_total`.
+    index_elems_per_token : float
+        Cache elements of a sparse indexer, per token of context.
+    shape : ModelShape or None
+        Every dimension of the architecture.
     """
 
     id: str
@@ -190,3 +265,15 @@ class Model:
     evidence: str
     sources: str
     notes: str
+    params_published: float | None = None
+    params_active_published: float | None = None
+    params_attn: float = 0.0
+    params_mtp: float = 0.0
+    index_elems_per_token: float = 0.0
+    shape: ModelShape | None = None
+    origin: str = ""
+
+    @property
+    def has_shape(self) -> bool:
+        """False for a row known by its announced size only."""
+        return self.layers is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from chipwise.core.fact import Fact, Status
@@ -68,13 +68,19 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Party:
-    """The buyer. Countries are ISO 3166 codes; `headquarters_country` None means unknown, never the destination."""
+    """The buyer. Countries are ISO 3166 codes; `headquarters_country` None means unknown, never the destination.
+
+    `members` names the members of a group that is planned as one buyer.
+    """
 
     name: str
     headquarters: str
     headquarters_country: str | None
     parent_country: str | None
     entity_listed: bool | None
+    military_end_use: bool | None = None
+    state_funded_site: bool | None = None
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +97,14 @@ class Loan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Equity:
-    """Money that may be raised: amount in USD, from when, with what probability."""
+    """Money that may be raised: amount in USD, from when, with what probability, at what value of the firm before."""
 
     name: str
     amount_usd: Quantity
     available_from: dt.date | None
     probability: Quantity | None
+    pre_money_usd: Quantity | None = None
+    condition: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +119,10 @@ class Finance:
         Most that may be spent on chips in twelve months.
     burn_usd_per_month : Quantity or None
         Staff, data and other running costs less revenue, without chips, power and rent; negative is income.
+    burn_path_usd_per_month : tuple of (date, Quantity)
+        The same from each date on, where the file plans its staff through time; the first entry is `as_of`.
+    cloud_credits : tuple of Equity
+        Compute paid in kind by an investor: it may pay rent, never a purchase.
     """
 
     cash_usd: Quantity | None
@@ -119,15 +131,19 @@ class Finance:
     loans: tuple[Loan, ...]
     equity: tuple[Equity, ...]
     discount_rate_per_year: Quantity
+    burn_path_usd_per_month: tuple[tuple[dt.date, Quantity], ...] = ()
+    cloud_credits: tuple[Equity, ...] = ()
+    repay_rule: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockItem:
-    """Chips held on the day of the decision. `chips` counts single chips."""
+    """Chips held on the day of the decision. `chips` counts single chips; `alternatives` are other possible types."""
 
     chip_id: str
     chips: Quantity
     bought: dt.date | None
+    alternatives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +207,9 @@ class Demand:
     final_run_share: Quantity | None
     growth_per_year: Quantity | None
     input_output_ratio: Quantity | None
+    cache_hit_share: Quantity | None = None
+    price_usd_per_input_token: Quantity | None = None
+    price_usd_per_output_token: Quantity | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,12 +260,28 @@ class MarketLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PowerSite:
+    """A place with its own price of a kWh in USD and its own power usage effectiveness."""
+
+    name: str
+    usd_per_kwh: Quantity
+    usd_per_kwh_domestic: Quantity | None
+    pue: Quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Power:
-    """Price of a kWh in USD (foreign and domestic chips may differ), and power usage effectiveness."""
+    """Price of a kWh in USD (foreign and domestic chips may differ), and power usage effectiveness.
+
+    Where the file lists several `sites`, the first is the one planned for. `energy_penalty_domestic` is the energy
+    home-made chips need for the same work, as a factor.
+    """
 
     usd_per_kwh: Quantity
     usd_per_kwh_domestic: Quantity | None
     pue: Quantity
+    energy_penalty_domestic: Quantity | None = None
+    sites: tuple[PowerSite, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,6 +300,7 @@ class OutlookState:
     nearest_rulebook: str
     gates: Mapping[str, Gate]
     note: str
+    use_limit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,12 +348,27 @@ class Currency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One member of a group of buyers; the scenario's own stock and cash are the sums over members."""
+
+    id: str
+    cash_usd: Quantity | None
+    capex_usd_per_year: Quantity | None
+    order_share: Quantity
+    stock: tuple[StockItem, ...]
+    token_share: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """One scenario file, read and checked.
 
     `sha256` is the hash of the file's bytes; `accept_needs_counsel` is the written reason for using home-made chips
     that the US side leaves to counsel, None when the scenario does not opt in; `truth`, `expected` and `ex_post` are
     kept as read and are never inputs.
+
+    `members` is empty but for a group. `readings` are the names under which the file keeps an order that sources
+    print differently, `reading` the one taken, `order` that order as read.
     """
 
     id: str
@@ -341,3 +392,9 @@ class Scenario:
     ex_post: Mapping[str, object]
     sha256: str
     warnings: tuple[str, ...] = ()
+    members: tuple[Member, ...] = ()
+    readings: tuple[str, ...] = ()
+    reading: str = ""
+    order: Mapping[str, object] = field(default_factory=dict)
+    value_of_missing_chip_usd: Quantity | None = None
+    funding_outlook: Mapping[str, object] = field(default_factory=dict)

@@ -1,0 +1,230 @@
+"""The plan told in rows and sentences: verdicts, yields, runs, money, assumptions and warnings."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from chipwise.catalogue import Catalogue
+from chipwise.core.errors import InfeasiblePlan
+from chipwise.planning.availability import LineVerdict, buyer_headquarters
+from chipwise.planning.inputs import MISSED_WORK_FACTOR, MONEY_UNIT_USD
+from chipwise.planning.mend import missed_runs
+from chipwise.planning.pose import REVEAL_MONTHS, Posed
+from chipwise.planning.solve import cost_parts, money_needed
+from chipwise.planning.tree import PlanTree
+from chipwise.planning.yields import ChipYield
+from chipwise.rules import check
+from chipwise.scenario.objects import Scenario
+
+
+def scenario_row(scenario: Scenario) -> dict[str, Any]:
+    """What plan.json says of the scenario itself."""
+    return {
+        "id": scenario.id,
+        "as_of": scenario.as_of,
+        "hash": scenario.sha256,
+        "title": scenario.title,
+        "question": scenario.question,
+        "party": scenario.party.name,
+        "headquarters": scenario.party.headquarters,
+        "horizon_months": scenario.horizon.months,
+        "accept_needs_counsel": scenario.accept_needs_counsel,
+    }
+
+
+def serving_capacity(posed: Posed) -> dict[str, float]:
+    """Day-average tokens/s of one chip on the scenario's mix of workloads (harmonic over token shares)."""
+    workloads = posed.inputs.scenario.demand.serving
+    capacity = {}
+    for chip_id, found in posed.yields.items():
+        rates = [(entry.token_share.value, found.serving_tokens_per_s.get(entry.name)) for entry in workloads]
+        if rates and all(estimate is not None for _, estimate in rates):
+            capacity[chip_id] = 1.0 / sum(share / estimate.value for share, estimate in rates if estimate is not None)
+    return capacity
+
+
+def verdict_row(judged: LineVerdict, scenario: Scenario) -> dict[str, Any]:
+    """One market line with its verdict."""
+    row: dict[str, Any] = {
+        "role": "market",
+        "market": judged.line.id,
+        "item": judged.line.item_id or judged.line.api_model,
+        "chip": judged.line.chip_id,
+        "access": judged.line.access,
+        "to": judged.line.place,
+        "hq": buyer_headquarters(scenario),
+        "on": judged.on,
+        "usable": judged.usable,
+        "because": judged.because,
+        "outcome": judged.outcome,
+    }
+    if judged.verdict is not None:
+        row["verdict"] = judged.verdict.to_dict()
+    return row
+
+
+def stock_rows(scenario: Scenario, catalogue: Catalogue, known_on: dt.date) -> list[dict[str, Any]]:
+    """What the law says of chips already held: of the day they were bought, where the scenario says when."""
+    hq = buyer_headquarters(scenario)
+    rows = []
+    for item in scenario.stock:
+        on = item.bought or scenario.as_of
+        home_made = catalogue.chip(item.chip_id).vendor_country == hq
+        route = "local_purchase" if home_made else ("export_from_us" if item.bought else "continued_use_no_shipment")
+        verdict = check(
+            item.chip_id,
+            to=scenario.party.headquarters_country or hq,
+            hq=hq,
+            on=on,
+            known_on=known_on,
+            route=route,
+            catalogue=catalogue,
+        )
+        when = f"as bought about {on.isoformat()}" if item.bought else "held; the day of purchase is not given"
+        rows.append(
+            {
+                "role": "stock",
+                "item": item.chip_id,
+                "chip": item.chip_id,
+                "access": "held",
+                "to": scenario.party.headquarters_country,
+                "hq": hq,
+                "on": on,
+                "usable": True,
+                "because": when,
+                "outcome": verdict.outcome,
+                "verdict": verdict.to_dict(),
+            }
+        )
+    return rows
+
+
+def yield_rows(yields: Mapping[str, ChipYield]) -> list[dict[str, Any]]:
+    """Every yield with its interval, and what is undetermined and why."""
+    rows: list[dict[str, Any]] = []
+    for chip_id in sorted(yields):
+        found = yields[chip_id]
+        entries = [("training", found.training_flop_per_s), *sorted(found.serving_tokens_per_s.items())]
+        for workload, estimate in entries:
+            if estimate is not None:
+                rows.append({"chip": chip_id, "workload": workload, "status": "ok", **estimate.to_dict()})
+        for workload, reason in sorted(found.missing.items()):
+            rows.append({"chip": chip_id, "workload": workload, "status": "undetermined", "reason": reason})
+    return rows
+
+
+def work_rows(posed: Posed) -> list[dict[str, Any]]:
+    """Every run: its window, its compute, its cluster, the share done in expectation."""
+    missed = missed_runs(posed.model, posed.solved)
+    rows: list[dict[str, Any]] = []
+    for number, run in enumerate(posed.runs):
+        cluster = posed.solved.cluster_of[number]
+        rows.append(
+            {
+                "run": run.name,
+                "flop_final": run.flop,
+                "flop_with_research": run.total_flop,
+                "first_month": posed.tree.nodes[0].date if run.first == 0 else month_of(posed.tree, run.first),
+                "last_month": month_of(posed.tree, run.last),
+                "cluster": posed.inputs.chips[cluster] if cluster >= 0 else None,
+                "expected_share_done": 1.0 - missed.get(number, 0.0),
+            }
+        )
+    return rows
+
+
+def month_of(tree: PlanTree, period: int) -> dt.date:
+    """First day of a period."""
+    return next(node.date for node in tree.nodes if node.period == period)
+
+
+def finance_rows(posed: Posed, scenario: Scenario) -> dict[str, Any]:
+    """Money over the horizon, expected and discounted where it says so."""
+    parts = {name: value * MONEY_UNIT_USD for name, value in cost_parts(posed.model, posed.solved).items()}
+    cash = scenario.finance.cash_usd
+    return {
+        "currency": scenario.currency.unit,
+        "per_usd": scenario.currency.per_usd.value,
+        "cash_usd": None if cash is None else cash.value,
+        "discount_rate_per_year": scenario.finance.discount_rate_per_year.value,
+        "objective_parts_usd": parts,
+        "expected_cost_usd": sum(value for name, value in parts.items() if name != "missed_work_valued"),
+        "lowest_cash_usd": float(posed.solved.values[posed.model.blocks.cash].min()) * MONEY_UNIT_USD
+        if cash is not None
+        else None,
+        "highest_debt_usd": float(posed.solved.values[posed.model.blocks.owed].sum(axis=1).max(initial=0.0))
+        * MONEY_UNIT_USD,
+    }
+
+
+def warnings(scenario: Scenario, posed: Posed, left_out: list[str]) -> list[str]:
+    """What a reader must know before acting, once each."""
+    found = list(scenario.warnings) + left_out
+    share = scenario.demand.final_run_share
+    if share is None:
+        found.append(
+            "the scenario does not say what share of research compute final runs take; only final runs are counted"
+        )
+    elif share.ex_post:
+        found.append(
+            f"final runs' share of research compute ({share.value:.0%}) rests on evidence published after "
+            f"{scenario.as_of.isoformat()}; it is used as an assumption with its range"
+        )
+    for judged in posed.access.judged:
+        if judged.opted_in:
+            found.append(
+                f"{judged.line.item_id}: {judged.outcome} on the US side; used because the scenario accepts it: "
+                f"{scenario.accept_needs_counsel}"
+            )
+        elif not judged.usable:
+            found.append(
+                f"{judged.line.id} ({judged.line.item_id}, {judged.line.access}) is not used: {judged.because}"
+            )
+        if judged.verdict is not None and judged.verdict.recheck_required:
+            found.append(f"{judged.line.item_id}: the law was last checked before {judged.on.isoformat()}; recheck")
+    for chip_id, entry in sorted(posed.yields.items()):
+        for workload, reason in sorted(entry.missing.items()):
+            found.append(f"{chip_id} is not used for {workload}: {reason}")
+    if scenario.finance.cash_usd is None:
+        found.append("the scenario gives no cash; money is not a limit in this plan")
+    return list(dict.fromkeys(found))
+
+
+def assumptions(scenario: Scenario) -> tuple[str, ...]:
+    """What the plan assumes by its own construction."""
+    return (
+        f"Which path demand follows is seen after {REVEAL_MONTHS} months; until then decisions are common to all.",
+        f"Missed work is valued at {MISSED_WORK_FACTOR:g} times the dearest lawful chip bought for that month alone, "
+        "so needs come before cost.",
+        "Chips are paid on delivery; what a rule bars on the day of delivery is neither delivered nor paid.",
+        "Training may take its share of the fleet held on the day of the decision, and all of what is bought or "
+        "rented; what training leaves is free for serving.",
+        "A final run uses one cluster of one chip type that has a scale-up fabric; research around it may use any.",
+        "Principal of loans moves cash, not the objective; the plan borrows only where cash binds.",
+        f"The plan uses law and offers known on the day of the decision ({scenario.as_of.isoformat()}) unless "
+        "--known-on says otherwise; numbers whose evidence came later are used as assumptions and marked.",
+    )
+
+
+def refuse_without_money(posed: Posed, scenario: Scenario) -> None:
+    """Raise `InfeasiblePlan` when the party runs out of cash, with the smallest sum that mends it."""
+    needed = money_needed(posed.model, posed.solved)
+    if not needed:
+        return
+    node, amount = max(needed, key=lambda entry: (entry[1], -entry[0]))
+    first = posed.tree.nodes[min(entry[0] for entry in needed)]
+    burn = scenario.finance.burn_usd_per_month
+    total = max(
+        sum(posed.solved.values[posed.model.blocks.gap][index] for index in posed.tree.ancestry(leaf.index))
+        for leaf in posed.tree.leaves()
+    )
+    against = "" if burn is None else f" against running costs of USD {burn.value:,.0f} a month"
+    raise InfeasiblePlan(
+        f"cash runs out in {first.date:%Y-%m} on branch {first.branch} with all spending that can wait left out; "
+        f"binding limits: cash and loans{against}; "
+        f"smallest change that mends it: USD {total:,.2f} m more cash over the horizon "
+        f"(largest gap USD {amount:,.2f} m in {posed.tree.nodes[node].date:%Y-%m})",
+        place=f"scenario {scenario.id}",
+    )

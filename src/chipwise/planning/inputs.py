@@ -1,0 +1,265 @@
+"""Everything the linear programme reads, as arrays over node, chip, line, workload and run."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chipwise.catalogue import Catalogue
+from chipwise.core.dates import add_months, month_start
+from chipwise.core.units import HOURS_PER_MONTH, SECONDS_PER_DAY, SECONDS_PER_YEAR
+from chipwise.planning.availability import Access
+from chipwise.planning.lp import Floats
+from chipwise.planning.tree import PlanTree, tokens_per_day
+from chipwise.planning.work import Run
+from chipwise.planning.yields import ChipYield
+from chipwise.scenario.objects import MarketLine, Scenario
+
+SECONDS_PER_MONTH = SECONDS_PER_YEAR / 12.0
+FLOP_UNIT = 1e21
+TOKEN_RATE_UNIT = 1e3
+MONEY_UNIT_USD = 1e6
+MISSED_WORK_FACTOR = 3.0
+"""Missed work is valued at this many times the dearest lawful chip bought for that month of work alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanInputs:
+    """Arrays of one planning problem. Money in USD m, work in 1e21 FLOP, serving in thousand tokens/s.
+
+    Parameters
+    ----------
+    clusters : (n_chips,) bool
+        Chips with a scale-up fabric, on which a final run may be made; research needs none.
+    held : (periods, n_chips) float64
+        Chips held on the day of the decision and still working.
+    survival_per_month : float
+    month_share : (periods,) float64
+        Share of each month that lies after the day of the decision: below 1 in the first month only.
+    train_rate : (n_chips,) float64
+        Work units per chip and month; 0 where it cannot train.
+    serve_rate : (n_chips, n_workloads) float64
+        Thousand tokens/s per chip, day average; 0 where it cannot serve.
+    demand : (n_operations, n_workloads) float64
+    unit_price : (n_lines,) float64
+        USD m per chip bought; per chip and month rented; per thousand tokens/s and month through an API (by node, see
+        `api_price`).
+    order_cap : (n_nodes, n_lines) float64
+        Chips that may be ordered in the month (bought) or held at one time (rented), law and licence included.
+    """
+
+    scenario: Scenario
+    tree: PlanTree
+    chips: tuple[str, ...]
+    lines: tuple[MarketLine, ...]
+    access: Access
+    runs: tuple[Run, ...]
+    workloads: tuple[str, ...]
+    held: Floats
+    survival_per_month: float
+    peak: Floats
+    train_rate: Floats
+    serve_rate: Floats
+    demand: Floats
+    power_cost: Floats
+    unit_price: Floats
+    api_price: Floats
+    order_cap: Floats
+    line_chip: tuple[int, ...]
+    server_chips: tuple[int, ...]
+    training_share: float
+    cluster_chips: float | None
+    missed_token_cost: Floats
+    missed_flop_cost: float
+    discount: Floats
+    month_share: Floats
+    clusters: NDArray[np.bool_]
+    yields: Mapping[str, ChipYield]
+
+    @property
+    def buy_lines(self) -> list[int]:
+        """Lines that add chips to the stock."""
+        return [index for index, line in enumerate(self.lines) if line.access in ("buy", "lease")]
+
+    @property
+    def rent_lines(self) -> list[int]:
+        """Lines that lend chips by the month."""
+        return [index for index, line in enumerate(self.lines) if line.access == "rent"]
+
+    @property
+    def api_lines(self) -> list[int]:
+        """Lines that sell tokens."""
+        return [index for index, line in enumerate(self.lines) if line.access == "api"]
+
+
+def _api_price(line: MarketLine, day: dt.date, known_after_as_of: bool) -> float:
+    points = [(start, price) for start, price in line.api_usd_per_token if known_after_as_of or not price.ex_post]
+    if not points:
+        return 0.0
+    current = [price for start, price in points if start <= day] or [points[0][1]]
+    usd_per_token = current[-1].value
+    return TOKEN_RATE_UNIT * SECONDS_PER_MONTH * usd_per_token / MONEY_UNIT_USD
+
+
+def _power_cost(
+    chips: tuple[str, ...], yields: Mapping[str, ChipYield], scenario: Scenario, catalogue: Catalogue
+) -> Floats:
+    home = scenario.party.headquarters_country
+    cost = np.zeros(len(chips))
+    for index, chip_id in enumerate(chips):
+        watts = yields[chip_id].power_w
+        power = scenario.power
+        domestic = power.usd_per_kwh_domestic
+        price = (
+            domestic if domestic is not None and catalogue.chip(chip_id).vendor_country == home else power.usd_per_kwh
+        )
+        if watts is not None:
+            cost[index] = watts / 1e3 * HOURS_PER_MONTH * power.pue.value * price.value / MONEY_UNIT_USD
+    return cost
+
+
+def _missed_costs(
+    lines: tuple[MarketLine, ...],
+    line_chip: tuple[int, ...],
+    price: Floats,
+    api_price: Floats,
+    train: Floats,
+    serve: Floats,
+) -> tuple[Floats, float]:
+    """Cost of a month of missed tokens and of missed FLOP: a stated multiple of the dearest lawful way to do it.
+
+    Where nothing is on offer the amount decides nothing, and 1 stands in.
+    """
+    tokens = np.full(serve.shape[1], api_price.max(initial=0.0))
+    flop = 0.0
+    for index, line in enumerate(lines):
+        chip = line_chip[index]
+        if chip < 0 or line.access == "api":
+            continue
+        able = serve[chip] > 0.0
+        tokens[able] = np.maximum(tokens[able], price[index] / serve[chip][able])
+        if train[chip] > 0.0:
+            flop = max(flop, price[index] / train[chip])
+    tokens[tokens <= 0.0] = 1.0
+    return MISSED_WORK_FACTOR * tokens, MISSED_WORK_FACTOR * (flop if flop > 0.0 else 1.0)
+
+
+def plan_inputs(
+    scenario: Scenario,
+    tree: PlanTree,
+    access: Access,
+    runs: tuple[Run, ...],
+    yields: Mapping[str, ChipYield],
+    catalogue: Catalogue,
+    *,
+    hindsight: bool,
+) -> PlanInputs:
+    """Gather the arrays of one planning problem.
+
+    Parameters
+    ----------
+    hindsight : bool
+        Whether prices known only after the day of the decision may be used.
+    """
+    lines = access.lines
+    chips = tuple(sorted({item.chip_id for item in scenario.stock} | {line.chip_id for line in lines if line.chip_id}))
+    place = {chip: index for index, chip in enumerate(chips)}
+    workloads = tuple(workload.name for workload in scenario.demand.serving)
+    survival = (1.0 - scenario.fleet_use.attrition_per_year.value) ** (1.0 / 12.0)
+    held = np.zeros((tree.periods, len(chips)))
+    for item in scenario.stock:
+        held[:, place[item.chip_id]] += item.chips.value * survival ** np.arange(tree.periods)
+    train = np.zeros(len(chips))
+    serve = np.zeros((len(chips), len(workloads)))
+    peak = np.zeros(len(chips))
+    for chip_id, index in place.items():
+        found = yields[chip_id]
+        peak[index] = (found.peak_flop_per_s or 0.0) / 1e15
+        if found.training_flop_per_s is not None:
+            train[index] = found.training_flop_per_s.value * SECONDS_PER_MONTH / FLOP_UNIT
+        for number, name in enumerate(workloads):
+            if name in found.serving_tokens_per_s:
+                serve[index, number] = found.serving_tokens_per_s[name].value / TOKEN_RATE_UNIT
+    line_chip = tuple(-1 if line.chip_id is None else place[line.chip_id] for line in lines)
+    price = np.array([_unit_price(line) for line in lines])
+    cap = np.array([INFINITE_CAP if line.monthly_cap_chips is None else line.monthly_cap_chips.value for line in lines])
+    api_price = np.array(
+        [
+            [_api_price(line, node.date, hindsight) if line.access == "api" else 0.0 for line in lines]
+            for node in tree.nodes
+        ]
+    ).reshape(len(tree.nodes), len(lines))
+    missed_tokens, missed_flop = _missed_costs(lines, line_chip, price, api_price, train, serve)
+    months = np.arange(tree.periods)
+    return PlanInputs(
+        scenario=scenario,
+        tree=tree,
+        chips=chips,
+        lines=lines,
+        access=access,
+        runs=runs,
+        workloads=workloads,
+        held=held,
+        survival_per_month=survival,
+        peak=peak,
+        train_rate=train,
+        serve_rate=serve,
+        demand=_demand(scenario, tree),
+        power_cost=_power_cost(chips, yields, scenario, catalogue),
+        unit_price=price,
+        api_price=api_price,
+        order_cap=access.order_share * cap,
+        line_chip=line_chip,
+        server_chips=tuple(_server_chips(line, catalogue) for line in lines),
+        training_share=scenario.fleet_use.training_share.value,
+        cluster_chips=(
+            None if scenario.fleet_use.largest_cluster_chips is None else scenario.fleet_use.largest_cluster_chips.value
+        ),
+        missed_token_cost=missed_tokens,
+        missed_flop_cost=missed_flop,
+        discount=(1.0 + scenario.finance.discount_rate_per_year.value) ** (-months / 12.0),
+        month_share=_month_share(scenario, tree),
+        clusters=np.array([bool(catalogue.chip(chip).link_bytes_per_s_per_dir) for chip in chips], bool),
+        yields=yields,
+    )
+
+
+INFINITE_CAP = 1e6
+"""Chips a month where the scenario names no cap: far above any scenario, so that the programme stays bounded."""
+
+
+def _unit_price(line: MarketLine) -> float:
+    if line.access == "rent":
+        rent = line.rent_usd_per_chip_hour
+        return 0.0 if rent is None else rent.value * HOURS_PER_MONTH / MONEY_UNIT_USD
+    return 0.0 if line.price_usd_per_chip is None else line.price_usd_per_chip.value / MONEY_UNIT_USD
+
+
+def _server_chips(line: MarketLine, catalogue: Catalogue) -> int:
+    if line.chips_per_unit > 1:
+        return line.chips_per_unit
+    server = None if line.chip_id is None else catalogue.server_of(line.chip_id)
+    return 1 if server is None else server.chips
+
+
+def _demand(scenario: Scenario, tree: PlanTree) -> Floats:
+    paths = {path.name: path for path in scenario.demand.paths}
+    shares = np.array([workload.token_share.value for workload in scenario.demand.serving])
+    demand = np.zeros((len(tree.operations), len(shares)))
+    for operation in tree.operations:
+        if operation.path in paths:
+            day = tree.nodes[operation.node].date
+            per_second = tokens_per_day(paths[operation.path], day) / SECONDS_PER_DAY
+            demand[operation.index] = per_second / TOKEN_RATE_UNIT * shares
+    return demand
+
+
+def _month_share(scenario: Scenario, tree: PlanTree) -> Floats:
+    share = np.ones(tree.periods)
+    following = add_months(month_start(scenario.as_of), 1)
+    share[0] = (following - scenario.as_of).days / (following - month_start(scenario.as_of)).days
+    return share

@@ -1,0 +1,170 @@
+"""What is missed, which limits bind, and the smallest single change that would mend it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from chipwise.planning.inputs import PlanInputs
+from chipwise.planning.lp import INFINITY, Solver
+from chipwise.planning.model import PlanModel, build_model
+from chipwise.planning.result import Mend
+from chipwise.planning.solve import Solved, solve_plan
+
+TOLERANCE = 1e-3
+"""Share of a run's compute below which it counts as done."""
+LATER_MONTHS = (1, 2, 3, 6, 9, 12)
+
+
+def missed_runs(model: PlanModel, solved: Solved) -> dict[int, float]:
+    """Run number → expected share of its compute that is missing by its deadline, over all branches."""
+    short = solved.values[model.blocks.short]
+    weight = np.array([node.probability for node in model.inputs.tree.nodes])
+    expected = (short * weight[:, None]).sum(axis=0)
+    return {int(run): float(expected[run]) for run in np.flatnonzero(expected > TOLERANCE)}
+
+
+def missed_tokens(model: PlanModel, solved: Solved) -> float:
+    """Expected share of tokens over the horizon that cannot be served."""
+    data = model.inputs
+    share = np.array([op.share * data.tree.nodes[op.node].probability for op in data.tree.operations])
+    wanted = float((data.demand * share[:, None]).sum())
+    missed = float((solved.values[model.blocks.unserved] * share[:, None]).sum())
+    return missed / wanted if wanted > 0.0 else 0.0
+
+
+def missed_share(model: PlanModel, solved: Solved) -> float:
+    """Expected share of all compute wanted for training that is missing."""
+    data = model.inputs
+    total = sum(run.total_flop for run in data.runs)
+    missing = sum(data.runs[run].total_flop * share for run, share in missed_runs(model, solved).items())
+    return missing / total if total > 0.0 else 0.0
+
+
+def binding_limits(model: PlanModel, solved: Solved) -> tuple[str, ...]:
+    """Limits the plan runs into, in words, most often first."""
+    data, blocks, values = model.inputs, model.blocks, solved.values
+    found: list[tuple[float, str]] = []
+    weight = np.array([node.probability for node in data.tree.nodes])
+    for column in data.buy_lines:
+        cap = model.programme.upper[blocks.order[:, column]]
+        full = (cap > 0.0) & (values[blocks.order[:, column]] >= cap - max(1.0, data.server_chips[column]))
+        if full.any():
+            line = data.lines[column]
+            found.append((float(weight[full].sum()), f"monthly cap of {line.item_id} ({line.id})"))
+    able = np.where(data.train_rate > 0.0, data.peak, 0.0)
+    used = ((values[blocks.train] + values[blocks.final]).sum(axis=2) * data.peak[None, :]).sum(axis=1)
+    period = np.array([node.period for node in data.tree.nodes])
+    limit = data.training_share * (data.held * able[None, :]).sum(axis=1)[period]
+    limit = limit + (values[blocks.new] * data.peak[None, :]).sum(axis=1)
+    full = (used > 0.0) & (used >= limit * (1.0 - 1e-6))
+    if full.any():
+        found.append((float(weight[full].sum()), f"share of the held fleet for training ({data.training_share:.0%})"))
+    if (values[blocks.gap] > 1e-6).any():
+        found.append((1e6, "cash"))
+    elif data.scenario.finance.cash_usd is not None and (values[blocks.cash] < 1e-3).any():
+        found.append((float(weight[values[blocks.cash] < 1e-3].sum()), "cash"))
+    if blocks.capex_rows.size:
+        activity = _row_activity(model, solved, blocks.capex_rows)
+        if (activity >= model.programme.row_upper[blocks.capex_rows] * (1.0 - 1e-6)).any():
+            found.append((1.0, "yearly ceiling on buying"))
+    return tuple(sentence for _, sentence in sorted(found, key=lambda entry: (-entry[0], entry[1])))
+
+
+def _row_activity(
+    model: PlanModel, solved: Solved, rows: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    programme = model.programme
+    per_column = np.diff(programme.starts)
+    contribution = programme.values * np.repeat(solved.values, per_column)
+    activity = np.bincount(programme.rows, weights=contribution, minlength=programme.row_lower.size)
+    return np.asarray(activity[rows], float)
+
+
+def _smallest(model: PlanModel, run: int, open_columns: Callable[[Solver], None], cost_columns: object) -> float | None:
+    """Least total of the opened columns with which `run` is done on every branch; None when they cannot mend it."""
+    solver = Solver(model.programme)
+    columns = np.asarray(cost_columns, np.int64)
+    everything = np.arange(model.programme.cost.size)
+    solver.cost_columns(everything, 0.0)
+    short = model.blocks.short[:, run]
+    other = np.delete(model.blocks.short, run, axis=1)
+    solver.bound_columns(short, 0.0, 0.0)
+    solver.cost_columns(other, 0.0)
+    solver.bound_columns(model.blocks.gap, 0.0, 0.0)
+    open_columns(solver)
+    solver.cost_columns(columns, 1.0)
+    found = solver.solve()
+    return float(found.values[columns].sum()) if found.status == "optimal" else None
+
+
+def _share_mend(model: PlanModel, run: int, name: str) -> Mend | None:
+    data = model.inputs
+    columns = model.blocks.extra_share
+    room = 1.0 - data.training_share
+    amount = _smallest(model, run, lambda solver: solver.bound_columns(columns, 0.0, room), columns)
+    if amount is None:
+        return None
+    new = data.training_share + amount
+    return Mend(
+        missed=name,
+        change="training share",
+        amount=new,
+        unit="share of the held fleet",
+        sentence=f"give training {new:.0%} of the held fleet, not {data.training_share:.0%}, from the first month",
+    )
+
+
+def _chip_mend(model: PlanModel, run: int, name: str) -> Mend | None:
+    data = model.inputs
+    best = int(np.argmax(data.train_rate))
+    columns = model.blocks.extra_chips[best : best + 1]
+    amount = _smallest(model, run, lambda solver: solver.bound_columns(columns, 0.0, INFINITY), columns)
+    if amount is None:
+        return None
+    chips = int(np.ceil(amount - 1e-6))
+    return Mend(
+        missed=name,
+        change="more chips held",
+        amount=float(chips),
+        unit=data.chips[best],
+        sentence=f"{chips:,} more {data.chips[best]} (or their equal) in hand on the day of the decision",
+    )
+
+
+def _later_mend(inputs: PlanInputs, run: int, name: str) -> Mend | None:
+    last = inputs.runs[run].last
+    for months in LATER_MONTHS:
+        if last + months >= inputs.tree.periods:
+            return None
+        runs = tuple(
+            dataclasses.replace(entry, last=entry.last + months) if number == run else entry
+            for number, entry in enumerate(inputs.runs)
+        )
+        model = build_model(dataclasses.replace(inputs, runs=runs))
+        if run not in missed_runs(model, solve_plan(model, whole_servers=False)):
+            return Mend(
+                missed=name,
+                change="later deadline",
+                amount=float(months),
+                unit="months",
+                sentence=f"move the deadline by {months} month{'s' if months > 1 else ''}",
+            )
+    return None
+
+
+def mends(model: PlanModel, solved: Solved) -> tuple[Mend, ...]:
+    """Smallest single changes that would let the most-missed run be done, each alone; empty when nothing is missed.
+
+    A change asks that the run be done on every branch, whatever it costs and whatever else is left undone.
+    """
+    missed = missed_runs(model, solved)
+    if not missed:
+        return ()
+    data = model.inputs
+    run = max(missed, key=lambda number: (missed[number] * data.runs[number].total_flop, -number))
+    name = data.runs[run].name
+    found = [_share_mend(model, run, name), _chip_mend(model, run, name), _later_mend(data, run, name)]
+    return tuple(entry for entry in found if entry is not None)

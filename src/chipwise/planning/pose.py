@@ -1,0 +1,56 @@
+"""A planning problem posed and solved: scenario to tree, law, yields, programme and solution."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chipwise.catalogue import Catalogue
+from chipwise.planning.availability import Access, line_access, offered_lines
+from chipwise.planning.inputs import PlanInputs, plan_inputs
+from chipwise.planning.model import PlanModel, build_model
+from chipwise.planning.solve import Solved, solve_plan
+from chipwise.planning.tree import PlanTree, build_tree
+from chipwise.planning.work import Run, runs_to_finish
+from chipwise.planning.yields import ChipYield, chip_yields
+from chipwise.scenario.objects import Scenario
+
+REVEAL_MONTHS = 6
+"""Months after which it is seen which path demand follows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posed:
+    """A planning problem, posed and solved."""
+
+    tree: PlanTree
+    access: Access
+    yields: Mapping[str, ChipYield]
+    runs: tuple[Run, ...]
+    inputs: PlanInputs
+    model: PlanModel
+    solved: Solved
+
+
+def pose(
+    scenario: Scenario,
+    catalogue: Catalogue,
+    known_on: dt.date,
+    *,
+    whole_servers: bool,
+    access: Access | None = None,
+    tree: PlanTree | None = None,
+) -> Posed:
+    """Pose and solve one scenario; law and tree may be handed in when they have not changed."""
+    tree = tree or build_tree(scenario, reveal_months=REVEAL_MONTHS)
+    if access is None:
+        lines, _ = offered_lines(scenario, known_on)
+        access = line_access(scenario, tree, lines, catalogue, known_on)
+    chips = {item.chip_id for item in scenario.stock} | {line.chip_id for line in access.lines if line.chip_id}
+    yields = chip_yields(chips, scenario, catalogue)
+    runs = runs_to_finish(scenario)
+    inputs = plan_inputs(scenario, tree, access, runs, yields, catalogue, hindsight=known_on > scenario.as_of)
+    model = build_model(inputs)
+    solved = solve_plan(model, whole_servers=whole_servers)
+    return Posed(tree=tree, access=access, yields=yields, runs=runs, inputs=inputs, model=model, solved=solved)

@@ -1,0 +1,54 @@
+"""Which facts a plan rests on, and which snapshot of the shipped data it used."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterable
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+from chipwise.catalogue import Catalogue
+from chipwise.catalogue.measures import chip_fact
+from chipwise.core.fact import Fact
+from chipwise.scenario.mutate import quantities
+from chipwise.scenario.objects import Scenario
+
+SNAPSHOT_FOLDERS = ("catalogue", "models", "rules", "perf", "scenarios", "planning")
+PLAN_FIELDS = ("tpp", "performance_density", "mem_bytes", "mem_bytes_per_s", "tdp_w")
+
+
+def _files(folder: Traversable, prefix: str) -> Iterable[tuple[str, bytes]]:
+    for entry in sorted(folder.iterdir(), key=lambda item: item.name):
+        if entry.name.startswith(("_", ".")):
+            continue
+        if entry.is_dir():
+            yield from _files(entry, f"{prefix}{entry.name}/")
+        elif entry.is_file():
+            yield f"{prefix}{entry.name}", entry.read_bytes()
+
+
+@functools.cache
+def data_snapshot() -> str:
+    """SHA-256 over every shipped table and rulebook, names and bytes, first 16 hex digits."""
+    digest = hashlib.sha256()
+    root = resources.files("chipwise").joinpath("data")
+    for name in SNAPSHOT_FOLDERS:
+        folder = root.joinpath(name)
+        if folder.is_dir():
+            for path, content in _files(folder, f"{name}/"):
+                digest.update(path.encode())
+                digest.update(hashlib.sha256(content).digest())
+    return digest.hexdigest()[:16]
+
+
+def plan_facts(scenario: Scenario, chips: Iterable[str], catalogue: Catalogue) -> tuple[Fact, ...]:
+    """Every fact behind a plan, once, ordered by id: the scenario's numbers and the chips' figures."""
+    found: dict[str, Fact] = {entry.id: entry.fact() for entry in quantities(scenario)}
+    for chip_id in sorted(set(chips)):
+        chip = catalogue.chip(chip_id)
+        for name in (*PLAN_FIELDS, *sorted(f"rates.{precision}" for precision in chip.rates)):
+            fact = chip_fact(chip, name)
+            if fact.value is not None:
+                found[fact.id] = fact
+    return tuple(found[key] for key in sorted(found))

@@ -1,0 +1,172 @@
+"""Figures of one branch of the tree of futures: stock, purchases, use, tokens and money, month by month."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chipwise.report import palette, text
+from chipwise.report.figures import Figure, axis, base_layout, label, rounded
+
+Colours = Mapping[str, tuple[str, str]]
+
+STOCK, TRAINING, SERVING = "stock", "training", "serving"
+
+
+def chips_of(branch: Mapping[str, Any], kind: str) -> list[str]:
+    """Chips that have a series of this kind on the branch, by name."""
+    prefix = f"{kind}:"
+    return sorted(name[len(prefix) :] for name in branch["series"] if name.startswith(prefix))
+
+
+def _area(branch: Mapping[str, Any], kind: str, chip: str, colours: Colours, **more: Any) -> dict[str, Any]:
+    colour, pattern = colours[chip]
+    trace: dict[str, Any] = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": label(chip),
+        "legendgroup": label(chip),
+        "x": list(branch["months"]),
+        "y": rounded(branch["series"][f"{kind}:{chip}"]),
+        "stackgroup": kind,
+        "line": {"width": 0.8, "color": colour},
+        "fillcolor": colour,
+        "hovertemplate": "%{y:,.0f}",
+    }
+    if pattern:
+        trace["fillpattern"] = {"shape": pattern, "solidity": 0.4}
+    return {**trace, **more}
+
+
+def stock_figure(branch: Mapping[str, Any], colours: Colours) -> Figure:
+    """Chips in hand, held, bought and rented, stacked by chip."""
+    data = [_area(branch, STOCK, chip, colours) for chip in chips_of(branch, STOCK)]
+    return {"data": data, "layout": _time_layout("chips in hand")}
+
+
+def purchases_figure(branch: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], colours: Colours) -> Figure:
+    """Chips ordered in each month, stacked by chip; `lines` are the purchases on this branch."""
+    bought: dict[str, dict[str, float]] = {}
+    for line in lines:
+        if line.get("chip"):
+            months = bought.setdefault(str(line["chip"]), {})
+            months[str(line["when"])] = months.get(str(line["when"]), 0.0) + float(line.get("count") or 0.0)
+    data = []
+    for chip in sorted(bought):
+        colour, pattern = colours[chip]
+        marker: dict[str, Any] = {"color": colour}
+        if pattern:
+            marker["pattern"] = {"shape": pattern}
+        data.append(
+            {
+                "type": "bar",
+                "name": label(chip),
+                "x": list(branch["months"]),
+                "y": rounded([bought[chip].get(str(month), 0.0) for month in branch["months"]]),
+                "marker": marker,
+                "hovertemplate": "%{y:,.0f}",
+            }
+        )
+    layout = _time_layout("chips ordered in the month")
+    layout["barmode"] = "stack"
+    return {"data": data, "layout": layout}
+
+
+def use_figure(branch: Mapping[str, Any], colours: Colours) -> Figure:
+    """What the chips do: training above, serving below, stacked by chip, on one scale."""
+    trained, served = chips_of(branch, TRAINING), chips_of(branch, SERVING)
+    data = [_area(branch, TRAINING, chip, colours, yaxis="y") for chip in trained]
+    data += [
+        _area(branch, SERVING, chip, colours, yaxis="y2", xaxis="x", showlegend=chip not in trained) for chip in served
+    ]
+    top = max(_peak(branch, TRAINING), _peak(branch, SERVING), 1.0) * 1.05
+    layout = _time_layout("training, chips")
+    layout["yaxis"].update(domain=[0.54, 1.0], range=[0, top])
+    layout["yaxis2"] = axis("serving, chips", domain=[0.0, 0.46], range=[0, top], anchor="x", rangemode="tozero")
+    layout["xaxis"]["anchor"] = "y2"
+    layout["height"] = 420
+    return {"data": data, "layout": layout}
+
+
+def _peak(branch: Mapping[str, Any], kind: str) -> float:
+    rows = [branch["series"][f"{kind}:{chip}"] for chip in chips_of(branch, kind)]
+    return max((sum(column) for column in zip(*rows, strict=True)), default=0.0)
+
+
+def tokens_figure(branch: Mapping[str, Any]) -> Figure:
+    """Tokens wanted and served each day, on a logarithmic scale."""
+    wanted = branch["series"].get("tokens_wanted_per_day", [])
+    served = branch["series"].get("tokens_served_per_day", [])
+    data = []
+    for name, values, colour, dash in (
+        ("wanted", wanted, palette.WANTED, "dash"),
+        ("served", served, palette.SERVED, "solid"),
+    ):
+        if any(float(value) > 0.0 for value in values):
+            data.append(
+                {
+                    "type": "scatter",
+                    "mode": "lines",
+                    "name": f"tokens {name}",
+                    "x": list(branch["months"]),
+                    "y": [value if value else None for value in rounded(values)],
+                    "line": {"color": colour, "dash": dash, "width": 2.5},
+                    "customdata": [text.tokens_per_day(value) for value in values],
+                    "hovertemplate": "%{customdata} a day",
+                }
+            )
+    layout = _time_layout("tokens a day")
+    layout["yaxis"].update(type="log", exponentformat="SI", dtick=1)
+    layout["yaxis"].pop("rangemode")
+    return {"data": data, "layout": layout}
+
+
+def money_figure(branch: Mapping[str, Any]) -> Figure:
+    """Cash and debt above, spending on chips and rent below; USD m."""
+    series = branch["series"]
+    months = list(branch["months"])
+    data: list[dict[str, Any]] = []
+    for name, key, colour, dash in (
+        ("cash", "cash_usd", palette.CASH, "solid"),
+        ("owed", "owed_usd", palette.DEBT, "dash"),
+    ):
+        values = series.get(key, [])
+        if any(values):
+            data.append(
+                {
+                    "type": "scatter",
+                    "mode": "lines",
+                    "name": name,
+                    "x": months,
+                    "y": rounded([value / 1e6 for value in values]),
+                    "line": {"color": colour, "dash": dash, "width": 2.5},
+                    "hovertemplate": "USD %{y:,.4~g} m",
+                }
+            )
+    spent = series.get("spent_usd", [])
+    data.append(
+        {
+            "type": "bar",
+            "name": "spent in the month on chips and rent",
+            "x": months,
+            "y": rounded([value / 1e6 for value in spent]),
+            "yaxis": "y2",
+            "marker": {"color": palette.SPENT},
+            "hovertemplate": "USD %{y:,.4~g} m",
+        }
+    )
+    layout = _time_layout("cash and debt, USD m")
+    layout["yaxis"].update(domain=[0.5, 1.0])
+    layout["yaxis2"] = axis("spent in the month, USD m", domain=[0.0, 0.4], anchor="x", rangemode="tozero")
+    layout["xaxis"]["anchor"] = "y2"
+    layout["height"] = 420
+    return {"data": data, "layout": layout}
+
+
+def _time_layout(unit: str) -> dict[str, Any]:
+    return base_layout(
+        xaxis=axis(type="date", hoverformat="%b %Y"),
+        yaxis=axis(unit, rangemode="tozero", separatethousands=True),
+        hovermode="x unified",
+        height=340,
+    )

@@ -1,0 +1,231 @@
+"""The first screen: what to do now, whether it suffices, how long the stock lasts, what to be warned of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chipwise.report import palette, text
+from chipwise.report.figures import SENSE_ENDS, SENSE_NAMES, SENSES, runway_sentence
+from chipwise.report.sources import FactIndex, Link
+
+PURCHASES = ("buy", "rent", "lease", "api")
+VERBS = {
+    "buy": "Buy",
+    "rent": "Rent",
+    "lease": "Lease",
+    "sell": "Sell",
+    "borrow": "Borrow",
+    "repay": "Repay",
+    "port": "Port software to",
+    "api": "Buy tokens",
+    "assign": "Assign",
+    "defer": "Defer",
+}
+MOST_WARNINGS = 3
+
+
+def line_what(line: Mapping[str, Any]) -> str:
+    """What a line is about, without its verb: ``304 × ascend-910b``."""
+    action, chip = line["action"], line.get("chip")
+    if action in ("borrow", "repay"):
+        return f"{text.usd(line.get('cost_usd'))}{' from ' + line['note'] if line.get('note') else ''}"
+    if action == "api":
+        rate = (text.as_number(line.get("count")) or 0.0) * 1e3
+        return f"{text.count(rate)} tokens/s of {line.get('workload') or 'a model'}"
+    if action == "port":
+        return str(chip)
+    if action == "defer":
+        return str(line.get("workload") or chip or "")
+    return f"{text.count(line.get('count'))} × {chip}"
+
+
+def line_money(line: Mapping[str, Any]) -> str:
+    """Cost of a line; a month's for what is rented or metered."""
+    if line["action"] in ("borrow", "repay", "assign", "defer"):
+        return ""
+    amount = text.usd(line.get("cost_usd"))
+    return f"{amount} a month" if line["action"] in ("rent", "api") else amount
+
+
+def line_view(line: Mapping[str, Any], accepted: str | None) -> dict[str, Any]:
+    """One line as it is printed, with its legal outcome and, for what needs counsel, the scenario's reason."""
+    outcome = str(line.get("outcome") or "")
+    flagged = outcome == "needs_counsel"
+    note = str(line.get("note") or "")
+    licence = text.as_number(line.get("licence_probability"))
+    return {
+        "action": line["action"],
+        "verb": VERBS.get(line["action"], str(line["action"]).capitalize()),
+        "what": line_what(line),
+        "chip": line.get("chip"),
+        "count": text.count(line.get("count")) if line.get("count") is not None else "",
+        "system": line.get("system") or "",
+        "workload": str(line.get("workload") or ""),
+        "when": text.date(line.get("when")),
+        "arrives": text.date(line["arrives"]) if line.get("arrives") else "",
+        "money": line_money(line),
+        "to": str(line.get("to") or ""),
+        "hq": str(line.get("hq") or ""),
+        "market": str(line.get("market") or ""),
+        "answer": palette.answer(outcome) if outcome else None,
+        "outcome": outcome,
+        "flagged": flagged,
+        "reason": (accepted or note) if flagged else "",
+        "note": "" if line["action"] in ("borrow", "repay") or flagged else note,
+        "licence": text.share(licence) if licence is not None and licence < 1.0 and outcome else "",
+        "facts": [],
+    }
+
+
+def line_facts(line: Mapping[str, Any], scenario_id: object, index: FactIndex) -> list[Link]:
+    """Facts of the market line behind a line of the plan: its price, cap and lead time."""
+    return index.under(f"scenario/{scenario_id}#{line['market']}.") if line.get("market") else []
+
+
+def assignments(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Chip → its jobs and how many chips each takes, in the order of the plan."""
+    chips: dict[str, list[dict[str, str]]] = {}
+    for line in lines:
+        if line["action"] == "assign":
+            job = {"count": text.count(line.get("count")), "workload": str(line.get("workload") or "work")}
+            chips.setdefault(str(line.get("chip")), []).append(job)
+    return [{"chip": chip, "jobs": jobs} for chip, jobs in chips.items()]
+
+
+def headline(plan: Mapping[str, Any]) -> list[str]:
+    """Two or three sentences that say the decision."""
+    lines = plan["plan"]["now"]
+    sentences = [_purchase_sentence(lines)]
+    borrowed = sum(float(line.get("cost_usd") or 0.0) for line in lines if line["action"] == "borrow")
+    if borrowed > 0.0:
+        sentences.append(f"Borrow {text.usd(borrowed)}.")
+    ports = [str(line.get("chip")) for line in lines if line["action"] == "port"]
+    if ports:
+        sentences.append(f"Port software to {' and '.join(ports)}.")
+    return sentences
+
+
+def _purchase_sentence(lines: Sequence[Mapping[str, Any]]) -> str:
+    parts = []
+    for action in PURCHASES:
+        found = [line for line in lines if line["action"] == action]
+        if not found:
+            continue
+        cost = sum(float(line.get("cost_usd") or 0.0) for line in found)
+        whats = " and ".join(line_what(line) for line in found)
+        parts.append(f"{VERBS[action].lower()} {whats} ({text.usd(cost)}{' a month' if action in ('rent', 'api') else ''})")
+    if not parts:
+        return "Buy and rent nothing now."
+    sentence = "; ".join(parts)
+    return sentence[0].upper() + sentence[1:] + "."
+
+
+def status_view(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether all work is done, and how near the plan is to the best that could be."""
+    body = plan["plan"]
+    status = str(body.get("status") or "undetermined")
+    short = [row for row in body.get("work", []) if (text.as_number(row.get("expected_share_done")) or 0.0) < 0.999]
+    missed = text.as_number((plan.get("settings") or {}).get("expected_tokens_missed"))
+    sentences = []
+    for row in sorted(short, key=lambda entry: text.as_number(entry.get("expected_share_done")) or 0.0)[:3]:
+        done = text.share(row.get("expected_share_done"))
+        sentences.append(f"{row['run']}: {done} of its compute by {text.month(row.get('last_month'))}, in expectation.")
+    if missed is not None and missed > 1e-3:
+        sentences.append(f"{text.share(missed)} of the tokens wanted cannot be served, in expectation.")
+    tone = {"optimal": "may", "infeasible": "bar"}.get(status, "licence")
+    summary = {
+        "optimal": "All work is done in every future.",
+        "work deferred": "Not all work can be done in every future.",
+        "infeasible": "No plan meets the limits.",
+    }.get(status, text.words(status).capitalize() + ".")
+    return {
+        "status": status,
+        "tone": tone,
+        "summary": summary,
+        "sentences": sentences,
+        "limits": [str(limit) for limit in body.get("binding_limits", [])],
+        "mends": [str(mend["sentence"]) for mend in body.get("mends", [])],
+        "gap": text.share(body.get("gap")),
+        "cost": text.usd((plan.get("finance") or {}).get("expected_cost_usd")),
+        "objective": text.usd(body.get("objective")),
+        "bound": text.usd(body.get("bound")),
+        "objective_unit": str(body.get("objective_unit") or ""),
+    }
+
+
+def runway_cards(runway: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The four senses in words, with where their interval lies on a common scale of 0 to 100 %."""
+    longest = 6.0
+    cards = []
+    for name in SENSES:
+        sense = runway.get(name) or {}
+        low, high = text.as_number(sense.get("low")), text.as_number(sense.get("high"))
+        centre = text.as_number(sense.get("years"))
+        start = min(low if low is not None else 0.0, longest) / longest * 100.0
+        end = min(high if high is not None else 0.0, longest) / longest * 100.0
+        cards.append(
+            {
+                "name": SENSE_NAMES[name],
+                "ends": SENSE_ENDS[name],
+                "value": text.years(sense.get("years")),
+                "range": text.interval(low, high, lambda end_: text.years(end_, unit=False))
+                if centre is not None and low is not None and low != float("inf")
+                else "",
+                "sentence": runway_sentence(sense),
+                "why": str(sense.get("undetermined") or ""),
+                "binding": runway.get("binding") == name,
+                "ends_on": text.month(sense["ends_on"]) if sense.get("ends_on") else "",
+                "start": f"{start:.1f}",
+                "width": f"{max(end - start, 0.8):.1f}",
+                "centre": "" if centre is None else f"{min(centre, longest) / longest * 100.0:.1f}",
+                "beyond": high is not None and high > longest,
+                "drawn": centre is not None and low is not None and low != float("inf"),
+            }
+        )
+    return cards
+
+
+def flips(runway: Mapping[str, Any]) -> list[str]:
+    """Sentences on senses that nobody's knowledge can settle: zero at one end, over a year at the other."""
+    found = []
+    for flip in runway.get("sensitive") or []:
+        name = SENSE_NAMES.get(str(flip["sense"]), str(flip["sense"])).lower()
+        inputs = " and ".join(str(entry) for entry in flip.get("inputs", []))
+        found.append(
+            f"The {name} runway runs from {text.years(flip['shortest_years'])} to {text.years(flip['longest_years'])} "
+            f"depending on {inputs} alone."
+        )
+    return found
+
+
+def weight_of(warning: str) -> int:
+    """Rank of a warning for the first screen, most important first."""
+    ranks = (("counsel", 0), ("GP10", 0), ("runway runs from", 1), ("cash", 2), ("published after", 3), ("recheck", 3))
+    return min((rank for word, rank in ranks if word in warning), default=5)
+
+
+def ranked_warnings(plan: Mapping[str, Any]) -> list[str]:
+    """All warnings of plan and runway, each once, the most important first."""
+    runway = plan.get("runway") or {}
+    every = [*flips(runway), *map(str, plan.get("warnings", [])), *map(str, runway.get("warnings", []))]
+    return sorted(dict.fromkeys(every), key=weight_of)
+
+
+def decision_view(plan: Mapping[str, Any], index: FactIndex) -> dict[str, Any]:
+    """Everything on the first screen."""
+    accepted = plan["scenario"].get("accept_needs_counsel")
+    lines = plan["plan"]["now"]
+    views = [{**line_view(line, accepted), "facts": line_facts(line, plan["scenario"]["id"], index)} for line in lines]
+    warned = ranked_warnings(plan)
+    return {
+        "headline": headline(plan),
+        "acts": [view for view in views if view["action"] not in ("assign", "defer")],
+        "defers": [view for view in views if view["action"] == "defer"],
+        "assignments": assignments(lines),
+        "flagged": [view for view in views if view["flagged"]],
+        "status": status_view(plan),
+        "senses": runway_cards(plan.get("runway") or {}),
+        "warnings": warned[:MOST_WARNINGS],
+        "more_warnings": max(0, len(warned) - MOST_WARNINGS),
+    }

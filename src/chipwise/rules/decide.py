@@ -1,0 +1,326 @@
+"""The four answers: the layers in order, over every reading that the known facts allow.
+
+A fact that is not known (headquarters, design for data centers, a figure) makes more than one reading possible. Each is
+judged; where they agree, that is the answer, and where they do not, the answer is `needs_counsel`. So an unknown fact
+never becomes free.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import NamedTuple
+
+from chipwise.rules.layers import classify, destination, enduse, exceptions, letters, parties, review, subject
+from chipwise.rules.law import Law
+from chipwise.rules.objects import Answer, CaseSpec
+from chipwise.rules.vocabulary import MOVEMENT, POLICIES, strictest
+
+
+class Reading(NamedTuple):
+    """One possible state of the facts."""
+
+    entry: str
+    data_center: bool
+    hq_near: bool | None
+    question: str = ""
+
+
+class Ruling(NamedTuple):
+    """What one reading gives; `letter` is the reach of a letter, for the class."""
+
+    licence: str
+    outcome: str
+    policy: str
+    exception: str = ""
+    question: str = ""
+    letter: str = "no"
+
+
+FREE = Ruling("no", "NLR", "not_applicable")
+MIXED_FREE = frozenset({"none", "hbm_free", "overcome"})
+
+
+def decide(case: CaseSpec, law: Law, newest_source: dt.date, questions: dict[str, dict[str, str]]) -> Answer:
+    """Answer one case under the law of its day.
+
+    Parameters
+    ----------
+    newest_source : datetime.date
+        Past it, whatever turns on a stay is left to a person.
+    questions : mapping
+        Table of open questions; gives the review policy that goes with each.
+    """
+    entries = classify.entries_of(case, law)
+    seats = headquarters_readings(case, law)
+    readings = [Reading(e.entry, e.data_center, near, e.question) for e in entries for near in seats]
+    rulings = [judge(case, law, reading, newest_source) for reading in readings]
+    first = rulings[0]
+    if len(rulings) > 1 and len({(r.licence, r.outcome) for r in rulings}) > 1:
+        ruling = _undetermined(case, readings, rulings, questions)
+    elif len(rulings) > 1:
+        ruling = first._replace(policy=strictest(*(r.policy for r in rulings if r.policy), "not_applicable"), letter=_letter_of(rulings))
+    else:
+        ruling = first
+    if ruling.outcome == "needs_counsel":
+        ruling = ruling._replace(policy=_question_policy(ruling, rulings, questions))
+    word = classification(case, law, entries, ruling.letter)
+    if word == "letter_controlled" and ruling.outcome == "licence_required" and len(rulings) > 1:
+        ruling = ruling._replace(policy=_letter_policy(readings, rulings, ruling.policy))
+    return Answer(word, ruling.licence, ruling.outcome, ruling.policy, ruling.exception, ruling.question)
+
+
+def headquarters_readings(case: CaseSpec, law: Law) -> tuple[bool | None, ...]:
+    """Whether the headquarters lie in Macau or D:5: one reading when known, both when not."""
+    hq = exceptions.seat_of_named_party(case, law)
+    if hq == "unknown":
+        return False, True
+    near = law.near.get(hq)
+    return (near,) if near is not False or not case.designer_hq else (law.near.get(case.designer_hq) or near,)
+
+
+def judge(case: CaseSpec, law: Law, reading: Reading, newest_source: dt.date) -> Ruling:
+    """The ruling of one reading of the facts."""
+    movement = MOVEMENT[case.route]
+    origin = subject.subject_of(case, law, frozenset({reading.entry}))
+    if origin == "presumed_in_breach":
+        return _prohibition(case, law, reading)
+    if movement == "cloud":
+        return _cloud(case, law, reading)
+    if movement == "held":
+        return _held(case, law, reading, newest_source)
+    embargo = law.embargoes.get(case.to)
+    if embargo is not None:
+        return _embargoed(case, law, reading, embargo["policy"])
+    if origin == "foreign_made":
+        return _counsel("foreign_made")
+    if case.to == "US":
+        return FREE
+    return _transaction(case, law, reading, newest_source)
+
+
+def _counsel(question: str, policy: str = "", letter: str = "no") -> Ruling:
+    return Ruling("undetermined", "needs_counsel", policy, "", question, letter)
+
+
+def _prohibition(case: CaseSpec, law: Law, reading: Reading) -> Ruling:
+    """General Prohibition 10: an act with a chip presumed made in breach."""
+    if case.route == "acquired_for_analysis":
+        return _counsel("analysis_only")
+    conflict = law.prc["conflict_codes"] if law.prc is not None else ()
+    if case.to in conflict or case.hq in conflict or case.hq == "unknown":
+        return _counsel("prohibition_conflict")
+    return Ruling("undetermined", "prohibited_GP10_risk", "not_applicable")
+
+
+def _cloud(case: CaseSpec, law: Law, reading: Reading) -> Ruling:
+    """Remote use is no export; a party headquartered in Macau or D:5 is left to a person."""
+    if case.to in law.embargoes or case.hq in law.embargoes:
+        return _counsel("embargo_cloud")
+    if reading.hq_near is not False:
+        return _counsel("cloud_access")
+    question = enduse.end_use_question(case, law)
+    return _counsel(question) if question else FREE
+
+
+def _held(case: CaseSpec, law: Law, reading: Reading, newest_source: dt.date) -> Ruling:
+    """Hardware kept in use: nothing moves; what matters is how it came there."""
+    if subject.subject_of(case, law, frozenset({reading.entry})) == "foreign_made":
+        return _counsel("foreign_made")
+    if case.to in law.embargoes:
+        return _counsel("hardware_held")
+    if case.to == "US":
+        return FREE
+    today = _transaction(case, law, reading, newest_source)
+    return today if today.outcome == "NLR" else _counsel("hardware_held", letter=today.letter)
+
+
+def _embargoed(case: CaseSpec, law: Law, reading: Reading, policy: str) -> Ruling:
+    letter = letters.letter_finding(case, law, reading.data_center, reading.hq_near)
+    return Ruling("yes", "licence_required", strictest(policy, _policy(case, law, reading)), letter=letter.reach)
+
+
+def _policy(case: CaseSpec, law: Law, reading: Reading) -> str:
+    hq = exceptions.seat_of_named_party(case, law)
+    row = review.review_row(case, law, reading.entry, reading.data_center, reading.hq_near is not False, hq)
+    return row.policy if row is not None else "not_applicable"
+
+
+def _transaction(case: CaseSpec, law: Law, reading: Reading, newest_source: dt.date) -> Ruling:
+    """Export, reexport or transfer to a place under no embargo."""
+    party = parties.party_finding(case, law, newest_source)
+    letter = letters.letter_finding(case, law, reading.data_center, reading.hq_near)
+    if party.caught:
+        return Ruling("yes", "licence_required", law.affiliates_row["policy"], letter=letter.reach)
+    place = destination.by_place(case, law, reading.entry)
+    found = place if place.required else destination.by_headquarters(case, law, reading.entry, reading.hq_near)
+    if found.required is False and place.required is None:
+        found = place
+    if found.required is None:
+        return _counsel(found.question, letter=letter.reach)
+    if found.required:
+        return _required(case, law, reading, party, letter)
+    return _not_required(case, law, reading, party, letter)
+
+
+def _required(
+    case: CaseSpec, law: Law, reading: Reading, party: parties.PartyFinding, letter: letters.LetterFinding
+) -> Ruling:
+    """The list asks for a licence: a freed party, an exception, or a review."""
+    policy = _policy(case, law, reading)
+    near_hq = reading.hq_near is not False
+    use = enduse.end_use_question(case, law)
+    question = party.question or use
+    if exceptions.carve_out(case, law, reading.hq_near) is not None:
+        if question:
+            return _counsel(question, policy)
+        return Ruling("no", "licence_free_named_party", "not_applicable")
+    if exceptions.named_licence(case, law) is not None:
+        return _counsel("named_licence", policy)
+    if reading.question:
+        return _counsel(reading.question, policy)
+    exception = exceptions.exception_of(case, law, reading.entry, reading.data_center, near_hq)
+    if letter.reach == "yes" or exception is None or use:
+        stricter = strictest(policy, "presumption_of_denial") if use else policy
+        return Ruling("yes", "licence_required", stricter)
+    question = question or exceptions.exception_question(case, law, near_hq)
+    if letter.reach != "no":
+        question = question or letter.question
+    if question:
+        return _counsel(question, policy)
+    return Ruling("yes", str(exception["outcome"]), "not_applicable", str(exception["id"]))
+
+
+def _not_required(
+    case: CaseSpec, law: Law, reading: Reading, party: parties.PartyFinding, letter: letters.LetterFinding
+) -> Ruling:
+    """The list asks for nothing here: letters, parties, uses and unsettled law may still."""
+    if letter.reach == "yes":
+        return Ruling("yes", "licence_required", letter.policy, letter="yes")
+    question = party.question or enduse.end_use_question(case, law) or reading.question
+    unsettled = destination.open_requirement(case, law, reading.entry, reading.hq_near)
+    if unsettled is not None:
+        question = question or unsettled.question
+    if letter.reach != "no":
+        question = question or letter.question
+    if case.to not in law.near and reading.entry not in MIXED_FREE:
+        question = question or "country_unknown"
+    if case.to not in law.near:
+        question = question or "country_unknown"
+    return _counsel(question, letter=letter.reach) if question else FREE
+
+
+def _letter_of(rulings: list[Ruling]) -> str:
+    reaches = {ruling.letter for ruling in rulings}
+    return next(reach for reach in ("yes", "reported", "open", "no") if reach in reaches)
+
+
+def _undetermined(
+    case: CaseSpec, readings: list[Reading], rulings: list[Ruling], questions: dict[str, dict[str, str]]
+) -> Ruling:
+    """Readings that disagree: name what they disagree over."""
+    question = next((ruling.question for ruling in rulings if ruling.question), "")
+    for name, pick in (
+        ("headquarters_unknown", lambda r: (r.entry, r.data_center)),
+        ("figure_unknown", lambda r: (r.data_center, r.hq_near)),
+        ("data_center_design", lambda r: (r.entry, r.hq_near)),
+    ):
+        groups: dict[object, set[tuple[str, str]]] = {}
+        for reading, ruling in zip(readings, rulings, strict=True):
+            groups.setdefault(pick(reading), set()).add((ruling.licence, ruling.outcome))
+        if any(len(group) > 1 for group in groups.values()) and not question:
+            question = name
+    if case.data_center_design is None and question in ("", "figure_unknown") and _exact(case):
+        question = "data_center_design"
+    letter = _letter_of(rulings) if all(ruling.letter != "no" for ruling in rulings) else "no"
+    return _counsel(question or "figure_unknown", letter=letter)
+
+
+def _letter_policy(readings: list[Reading], rulings: list[Ruling], policy: str) -> str:
+    """The policy of the readings in which the letter alone decides."""
+    own = [ruling.policy for reading, ruling in zip(readings, rulings, strict=True) if reading.entry == "none"]
+    return strictest(*own) if own else policy
+
+
+def _exact(case: CaseSpec) -> bool:
+    return case.tpp[0] == case.tpp[1] and case.perf_density[0] == case.perf_density[1]
+
+
+def _question_policy(ruling: Ruling, rulings: list[Ruling], questions: dict[str, dict[str, str]]) -> str:
+    """The policy that goes with an open question: its own, or the strictest of the readings."""
+    own = questions.get(ruling.question, {}).get("policy", "strictest")
+    if own != "strictest":
+        return own
+    known = [r.policy for r in rulings if r.policy in POLICIES]
+    return strictest("not_applicable", *known)
+
+
+def classification(case: CaseSpec, law: Law, entries: tuple[classify.Entry, ...], letter: str) -> str:
+    """The class word: of the entry if one decides, else what a letter makes of it.
+
+    Notes
+    -----
+    Where figures leave several entries possible, the word is the lowest that is established; the outcome then says
+    `needs_counsel` whenever it matters, and `possible_classifications` lists all.
+    """
+    names = frozenset(entry.entry for entry in entries)
+    origin = subject.subject_of(case, law, names)
+    if origin == "presumed_in_breach":
+        return "prc_3a090_presumed"
+    if names <= {"none"} or ("none" in names and letter in ("yes", "reported") and not _design_open(case, entries)):
+        if letter in ("yes", "reported"):
+            return "letter_controlled" if letter == "yes" else "letter_controlled_reported"
+        return "at_only"
+    if _design_open(case, entries):
+        if "a" in names:
+            return "4a090_dc_disputed" if case.item_kind == "system" else "3a090_a_dc_disputed"
+        return "3a090_b" if "b" in names else "at_only"
+    return min((_word(case, entry) for entry in entries), key=_RANKS.index)
+
+
+def _design_open(case: CaseSpec, entries: tuple[classify.Entry, ...]) -> bool:
+    """Whether the design for data centers, and not a figure, is what leaves the class open."""
+    if case.data_center_design is not None:
+        return False
+    per_design = {design: {e.entry for e in entries if e.data_center is design} for design in (True, False)}
+    settled = all(len(found) == 1 for found in per_design.values())
+    return settled and (per_design[True] != per_design[False] or per_design[True] == {"a"})
+
+
+_RANKS = (
+    "at_only",
+    "hbm_not_controlled",
+    "no_presumption",
+    "3a090_2022",
+    "3a090_b",
+    "3a090_a_non_dc",
+    "4a090_dc_disputed",
+    "3a090_a",
+    "4a090_a",
+    "3a090_c",
+    "3a090_a_presumed",
+)
+_WORDS = {
+    "none": "at_only",
+    "ic_2022": "3a090_2022",
+    "b": "3a090_b",
+    "c": "3a090_c",
+    "hbm_free": "hbm_not_controlled",
+    "presumed": "3a090_a_presumed",
+    "overcome": "at_only",
+    "no_presumption": "no_presumption",
+    "unmeasured": "no_presumption",
+}
+
+
+def _word(case: CaseSpec, entry: classify.Entry) -> str:
+    if entry.entry != "a":
+        return _WORDS[entry.entry]
+    if case.item_kind == "system":
+        return "4a090_a" if entry.data_center else "4a090_dc_disputed"
+    return "3a090_a" if entry.data_center else "3a090_a_non_dc"
+
+
+def possible_classifications(case: CaseSpec, law: Law) -> tuple[str, ...]:
+    """Every class word the known facts allow, lowest first; letters are left aside."""
+    words = {_word(case, entry) for entry in classify.entries_of(case, law)}
+    return tuple(sorted(words, key=_RANKS.index))

@@ -1,0 +1,79 @@
+"""What would change the answer: facts not settled, dates, and law. Never a way round a line."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from collections.abc import Iterator
+from dataclasses import replace
+
+from chipwise.rules.decide import decide
+from chipwise.rules.objects import Answer, CaseSpec, Flip
+from chipwise.rules.rulebook import Rulebook
+
+
+@functools.lru_cache(maxsize=256)
+def flips_of(case: CaseSpec, answer: Answer, rulebook: Rulebook) -> tuple[Flip, ...]:
+    """Facts whose other reading changes the answer, and the nearest earlier and later day on which it differs.
+
+    Notes
+    -----
+    Only facts of the case that may be mistaken or unknown are varied: the seat of the parent company, the design for
+    data centers, the route as declared. Figures are never varied, and no order of preference is given.
+    """
+    return (*_facts(case, answer, rulebook), *_dates(case, answer, rulebook))
+
+
+def _answer(case: CaseSpec, rulebook: Rulebook) -> Answer:
+    return decide(case, rulebook.law(case.on), rulebook.newest_source, rulebook.tables["open_questions"])
+
+
+def _differs(found: Answer, answer: Answer) -> bool:
+    return (found.licence_required, found.outcome, found.review_policy) != (
+        answer.licence_required,
+        answer.outcome,
+        answer.review_policy,
+    )
+
+
+def _variants(case: CaseSpec) -> Iterator[tuple[str, CaseSpec]]:
+    if case.hq == "unknown":
+        yield "if headquarters and ultimate parent are shown to lie in Macau or Country Group D:5", replace(case, hq="CN")
+        yield "if headquarters and ultimate parent are shown to lie outside Macau and Country Group D:5", replace(case, hq="US")
+    elif case.hq != "CN":
+        yield "if the ultimate parent is in fact headquartered in China", replace(case, hq="CN")
+    if case.item_kind in ("chip", "system"):
+        for design, text in ((True, "if the item is in fact designed or marketed for data centers"), (False, "if the item is in fact not designed or marketed for data centers")):
+            if case.data_center_design is not design:
+                yield text, replace(case, data_center_design=design)
+    if case.route == "export_from_us":
+        yield "if the item is in fact shipped from a country other than the United States", replace(case, route="reexport")
+    if case.route == "continued_use_no_shipment" and case.acquired_on is None:
+        yield "the day and terms on which the hardware was acquired", case
+
+
+def _facts(case: CaseSpec, answer: Answer, rulebook: Rulebook) -> Iterator[Flip]:
+    for what, variant in _variants(case):
+        found = _answer(variant, rulebook)
+        if _differs(found, answer):
+            yield Flip(kind="fact", what=what, outcome=found.outcome, licence_required=found.licence_required)
+
+
+def _dates(case: CaseSpec, answer: Answer, rulebook: Rulebook) -> Iterator[Flip]:
+    before = [day - dt.timedelta(days=1) for day in rulebook.dates if rulebook.coverage_from < day <= case.on]
+    for day in reversed(before):
+        found = _answer(case.at(day), rulebook)
+        if _differs(found, answer):
+            yield _dated(day, f"until {day.isoformat()} the answer was different", found)
+            break
+    for day in (day for day in rulebook.dates if day > case.on):
+        found = _answer(case.at(day), rulebook)
+        if _differs(found, answer):
+            yield _dated(day, f"from {day.isoformat()} the answer is different, as the rulebook stands", found)
+            break
+
+
+def _dated(day: dt.date, what: str, found: Answer) -> Flip:
+    return Flip(kind="date", what=what, outcome=found.outcome, licence_required=found.licence_required, on=day)
+
+

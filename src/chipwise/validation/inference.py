@@ -1,0 +1,93 @@
+"""Serving yields against measured points; nothing is fitted to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from chipwise.perf.serving_rows import ServingCase, predict_case, read_serving_case
+from chipwise.validation.score import ScoredRow, cell, read_measured, score
+
+COLUMNS = ("id", "source_id", "model", "chip_id", "chips", "load_type", "isl", "osl")
+METRICS = ("output_tps_per_chip", "tpot_mean_ms", "ttft_mean_ms")
+
+
+def validate_inference(path: str | Path | None = None) -> dict[str, Any]:
+    """Judge serving yields on a table of measured points, without fitting to it.
+
+    Parameters
+    ----------
+    path : path
+        CSV file in the columns of the measured inference points.
+
+    Returns
+    -------
+    dict
+        Scores overall, by source and by metric, and every row with prediction, interval and status.
+
+    Raises
+    ------
+    InputError
+        No readable file of that form.
+
+    Notes
+    -----
+    A blank input length of an MLPerf benchmark, a blank weight format of an MLPerf submission and a blank layout take
+    documented defaults, named in `evidence`. What a row leaves open beyond that is its status, not a guess.
+    """
+    from chipwise.catalogue import load_catalogue
+
+    rows = read_measured(path, COLUMNS)
+    catalogue = load_catalogue()
+    return score([scored for row in rows for scored in score_row(row, catalogue)])
+
+
+def score_row(row: Mapping[str, str], catalogue: Any) -> list[ScoredRow]:
+    """One scored row per measured metric of a point; a single row with the reason where none was measured."""
+    measured = {metric: value for metric in METRICS if (value := cell(row, metric)) is not None}
+    case = read_serving_case(row, catalogue)
+    if not measured:
+        return [_row(row, METRICS[0], None, None, "", "missing: a measured metric")]
+    if isinstance(case, str):
+        return [_row(row, metric, value, None, "", case) for metric, value in measured.items()]
+    predicted = predict_case(case)
+    if isinstance(predicted, str):
+        return [_row(row, metric, value, None, case.evidence, predicted) for metric, value in measured.items()]
+    return [_judge(row, case, predicted, metric, value) for metric, value in measured.items()]
+
+
+def _judge(
+    row: Mapping[str, str],
+    case: ServingCase,
+    predicted: Mapping[str, tuple[float, float, float]],
+    metric: str,
+    measured: float,
+) -> ScoredRow:
+    if metric not in predicted:
+        return _row(row, metric, measured, None, case.evidence, f"not modelled for {case.load_type}")
+    if metric == "output_tps_per_chip" and case.rate_fault:
+        return _row(row, metric, measured, None, case.evidence, case.rate_fault)
+    return _row(row, metric, measured, predicted[metric], case.evidence, "ok")
+
+
+def _row(
+    row: Mapping[str, str],
+    metric: str,
+    measured: float | None,
+    span: tuple[float, float, float] | None,
+    evidence: str,
+    status: str,
+) -> ScoredRow:
+    low, value, high = span or (None, None, None)
+    return ScoredRow(
+        id=row.get("id") or "",
+        group=row.get("source_id") or "",
+        metric=metric,
+        measured=measured,
+        predicted=value,
+        low=low,
+        high=high,
+        evidence=evidence,
+        status=status,
+    )

@@ -1,0 +1,384 @@
+"""Build the tables of `chipwise.perf` from the folder of facts.
+
+    python tools/build_utilisation.py FACTS
+
+Writes ``src/chipwise/data/perf/``: ``utilisation.csv``, ``utilisation_spread.csv`` and ``utilisation_sources.csv`` from
+``FACTS/training/runs.csv``, ``efficiency.csv`` from ``FACTS/inference/operators`` and ``serving_spread.csv`` from
+``FACTS/inference/measurements.csv``. The same facts give the same bytes. ``constants.csv`` beside them is written by hand, each number with its source.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from chipwise.perf.peaks import family_key
+from chipwise.perf.serving_rows import ServingCase, predict_values, read_serving_case
+from chipwise.perf.tables import constant
+from chipwise.perf.training_rows import TrainingCase, number, read_case, why_not_taught
+from chipwise.perf.utilisation import (
+    RUNGS,
+    GroupMedian,
+    central,
+    collect,
+    kin_of,
+    place_on_ladder,
+    straggler_factor,
+)
+
+DATA = Path(__file__).resolve().parents[1] / "src" / "chipwise" / "data" / "perf"
+COVERAGE = 0.90
+TRAINING_SOURCE = "public training runs: utilisation_sources.csv has source and address of each group"
+METHOD = {
+    "chip": "median over source groups of the group's median, this chip",
+    "family": "median over source groups of the group's median, same architecture and kind of memory",
+    "vendor": "median over source groups of the group's median, same vendor",
+    "generic": "median over vendors of the median over their source groups",
+}
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """Rows of one CSV file."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def write(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write one table and say how many rows it has."""
+    with (DATA / name).open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    print(f"{name}: {len(rows)} rows")
+
+
+def sound_cases(facts: Path, catalogue: Any) -> list[TrainingCase]:
+    """Measured runs that may teach."""
+    cases = []
+    for row in read(facts / "training" / "runs.csv"):
+        case = read_case(row, catalogue)
+        if isinstance(case, TrainingCase) and not why_not_taught(case, row):
+            cases.append(case)
+    return cases
+
+
+def normal_utilisation(case: TrainingCase) -> float:
+    """Utilisation with the straggler share of the run's size taken out."""
+    assert case.utilisation is not None
+    return case.utilisation * straggler_factor(case.chips or 1.0)
+
+
+def group_medians(cases: Iterable[TrainingCase]) -> list[GroupMedian]:
+    """One entry per source group, chip and class."""
+    found: dict[tuple[str, str, str], list[TrainingCase]] = defaultdict(list)
+    for case in cases:
+        found[case.source_group, case.chip.id, case.utilisation_class].append(case)
+    return [
+        GroupMedian(
+            source_group=group,
+            chip_id=chip_id,
+            family=family_key(members[0].chip),
+            vendor=members[0].chip.vendor,
+            utilisation_class=name,
+            values=tuple(normal_utilisation(case) for case in members),
+        )
+        for (group, chip_id, name), members in sorted(found.items(), key=lambda item: item[0])
+    ]
+
+
+def utilisation_rows(groups: Sequence[GroupMedian]) -> list[dict[str, Any]]:
+    """The shipped table of utilisations."""
+    order = {rung: index for index, rung in enumerate(RUNGS)}
+    rows = []
+    for (rung, key, name), medians in sorted(collect(groups).items(), key=lambda i: (order[i[0][0]], i[0][1:])):
+        rows.append(
+            {
+                "rung": rung,
+                "key": key,
+                "class": name,
+                "value": f"{central(medians, by_vendor=rung == 'generic'):.4f}",
+                "n_groups": len(medians),
+                "groups": ";".join(f"{label}={value:.4f}" for label, value in sorted(medians.items())),
+                "method": METHOD[rung],
+                "source": TRAINING_SOURCE,
+            }
+        )
+    return rows
+
+
+def covering_factor(errors: Mapping[str, Sequence[float]]) -> float:
+    """Factor either way that holds 90 % of the errors, each group of them weighing the same."""
+    weighted = sorted((abs(error), 1.0 / len(values)) for values in errors.values() for error in values)
+    target = COVERAGE * len(errors)
+    reached = 0.0
+    for size, weight in weighted:
+        reached += weight
+        if reached >= target - 1e-9:
+            return math.exp(size)
+    return math.exp(weighted[-1][0])
+
+
+def spread_errors(
+    cases: Sequence[TrainingCase], groups: Sequence[GroupMedian]
+) -> dict[tuple[str, str], dict[str, list[float]]]:
+    """Logarithmic errors of rows predicted from other groups, by rung, kind of model and source group."""
+    entries = collect(groups)
+    errors: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for case in cases:
+        kind = case.utilisation_class.rsplit(" ", 1)[1]
+        actual = normal_utilisation(case)
+        for rung in RUNGS:
+            if rung == "single source":
+                peers = [
+                    g for g in groups if (g.chip_id, g.utilisation_class) == (case.chip.id, case.utilisation_class)
+                ]
+                for peer in peers:
+                    if peer.source_group != case.source_group:
+                        error = math.log(actual / statistics.median(peer.values))
+                        errors[rung, kind][f"{case.source_group} from {peer.source_group}"].append(error)
+                continue
+            found = place_on_ladder(
+                entries, kin_of(case.chip), case.utilisation_class, without=case.source_group, rungs=(rung,)
+            )
+            if found:
+                value = central(found[2], by_vendor=rung == "generic")
+                errors[rung, kind][case.source_group].append(math.log(actual / value))
+    return errors
+
+
+def spread_rows(cases: Sequence[TrainingCase], groups: Sequence[GroupMedian]) -> list[dict[str, Any]]:
+    """90 % factor by rung and kind; a lower rung is never narrower than the one above, moe never than dense.
+
+    Rungs without a measured relative take at least the factor found with whole families left out.
+    """
+    errors = spread_errors(cases, groups)
+    unseen = constant("unseen_family_factor")
+    rows: list[dict[str, Any]] = []
+    for kind in ("dense", "moe"):
+        own = {rung: covering_factor(errors[rung, kind]) for rung in RUNGS if errors.get((rung, kind))}
+        floor = 1.0
+        for index, rung in enumerate(RUNGS):
+            nearest = next(own[name] for name in (*RUNGS[index:], *reversed(RUNGS[:index])) if name in own)
+            floor = max(floor, nearest, unseen if rung in ("vendor", "generic") else 1.0)
+            found = errors.get((rung, kind), {})
+            rows.append(
+                {
+                    "rung": rung,
+                    "kind": kind,
+                    "factor": f"{floor:.4f}",
+                    "own_factor": f"{own[rung]:.4f}" if rung in own else "",
+                    "n_groups": len(found),
+                    "n_rows": sum(len(values) for values in found.values()),
+                    "method": "90 % of left-out errors, groups weighted equally; never narrower than the rung above",
+                    "source": TRAINING_SOURCE,
+                }
+            )
+    return rows
+
+
+GEMM_PRECISION = {"bfloat16": "16-bit", "fp8": "fp8", "nvfp4": "fp4", "sq": "int8", "int4_wo": "int4"}
+MOE_PRECISION = {"bfloat16": "16-bit", "fp8": "fp8", "nvfp4": "fp4", "w4a16_mxfp4": "int4"}
+ATTENTION_PRECISION = {"bfloat16": "16-bit", "fp8": "fp8"}
+MOE_BYTES = {"16-bit": 2.0, "fp8": 1.0, "fp4": 0.5625, "int4": 0.53125}
+WEIGHT_BAND = "64-256M"
+
+
+def gemm_figures(folder: Path) -> Iterable[tuple[str, str, str, float, float, float, int, str]]:
+    """(chip, operator, precision, low, value, high, shapes, source) of matrix products."""
+    name = "gemm_efficiency_summary.csv"
+    for row in read(folder / name):
+        precision = GEMM_PRECISION.get(row["gemm_dtype"])
+        if precision is None or row["weight_elems"] != WEIGHT_BAND:
+            continue
+        low, high = float(row["roofline_eff_p10"]), float(row["roofline_eff_p90"])
+        if row["m_range"] == "17-64":
+            yield (
+                row["chip"],
+                "gemm_memory",
+                precision,
+                low,
+                float(row["roofline_eff_p50"]),
+                high,
+                int(row["shapes"]),
+                name,
+            )
+        if row["m_range"] == "4097-16384":
+            yield row["chip"], "gemm_compute", precision, low, float(row["mfu_p50"]), high, int(row["shapes"]), name
+
+
+def attention_figures(folder: Path) -> Iterable[tuple[str, str, str, float, float, float, int, str]]:
+    """The same for attention: share of bandwidth in decode, share of the 16-bit peak in prefill."""
+    name = "attention_decode_efficiency_summary.csv"
+    for row in read(folder / name):
+        precision = ATTENTION_PRECISION.get(row["kv_cache_dtype"])
+        if precision and row["kv_read"] == ">1GB":
+            low, value, high = (float(row[f"bw_frac_{part}"]) for part in ("p10", "p50", "p90"))
+            yield row["chip"], "decode_attention", precision, low, value, high, int(row["shapes"]), name
+    name = "attention_prefill_efficiency_summary.csv"
+    for row in read(folder / name):
+        if row["attn_dtype"] == "bfloat16" and row["head_dim"] == "128" and row["isl_range"] == "2049-8192":
+            value, high = float(row["mfu_vs_bf16_p50"]), float(row["mfu_vs_bf16_max"])
+            yield row["chip"], "prefill_attention", "16-bit", value, value, high, int(row["shapes"]), name
+
+
+def expert_figures(folder: Path, catalogue: Any) -> Iterable[tuple[str, str, str, float, float, float, int, str]]:
+    """The same for mixtures of experts, balanced routing, one rank: clear memory and clear compute regimes."""
+    from pyarrow import parquet
+
+    columns = ["chip", "moe_dtype", "num_tokens", "hidden_size", "inter_size", "topk", "num_experts", "moe_tp_size"]
+    table = parquet.read_table(folder / "moe.parquet", columns=[*columns, "moe_ep_size", "distribution", "best_ms"])
+    found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for row in table.to_pylist():
+        precision = MOE_PRECISION.get(row["moe_dtype"])
+        if precision is None or (row["moe_tp_size"], row["moe_ep_size"], row["distribution"]) != (1, 1, "balanced"):
+            continue
+        chip = catalogue.chip(row["chip"])
+        peak = chip.rates.get(precision if precision in ("fp8", "fp4") else "bf16")
+        if not peak:
+            continue
+        share = row["topk"] / row["num_experts"]
+        weights = 3.0 * row["hidden_size"] * row["inter_size"]
+        compute = 2.0 * weights * row["topk"] * row["num_tokens"] / peak
+        touched = row["num_experts"] * (1.0 - (1.0 - share) ** row["num_tokens"]) * weights * MOE_BYTES[precision]
+        memory = touched / chip.mem_bytes_per_s
+        if touched > 2e8 and memory > 4.0 * compute:
+            found[row["chip"], "moe_memory", precision].append(memory / (row["best_ms"] / 1e3))
+        if compute > 4.0 * memory and row["num_tokens"] >= 4096:
+            found[row["chip"], "moe_compute", precision].append(compute / (row["best_ms"] / 1e3))
+    for (chip_id, operator, precision), values in sorted(found.items()):
+        values.sort()
+        low, value, high = (values[int(len(values) * level)] for level in (0.1, 0.5, 0.9))
+        yield chip_id, operator, precision, low, value, high, len(values), "moe.parquet"
+
+
+def efficiency_rows(facts: Path, catalogue: Any) -> list[dict[str, Any]]:
+    """The shipped table of operator efficiencies; a share above 1 (cache reuse) is cut to 1."""
+    folder = facts / "inference" / "operators"
+    figures = [*gemm_figures(folder), *attention_figures(folder), *expert_figures(folder, catalogue)]
+    rows = []
+    for name, operator, precision, low, value, high, shapes, source in sorted(figures):
+        chip = catalogue.chip(name)
+        rows.append(
+            {
+                "chip": chip.id,
+                "family": family_key(chip),
+                "vendor": chip.vendor,
+                "operator": operator,
+                "precision": precision,
+                "value": f"{min(value, 1.0):.4f}",
+                "low": f"{min(low, 1.0):.4f}",
+                "high": f"{min(high, 1.0):.4f}",
+                "n_shapes": shapes,
+                "source": f"AIConfigurator kernel timings, Copyright NVIDIA, Apache-2.0 ({source})",
+            }
+        )
+    return rows
+
+
+SERVING_METRICS = ("output_tps_per_chip", "tpot_mean_ms", "ttft_mean_ms")
+SERVING_RUNGS = ("chip", "family", "vendor", "generic")
+SERVING_METHOD = "5 % and 95 % of measured over predicted, sources weighted equally, never narrower than above"
+FULL_WEIGHT_ROWS = 5
+LEAST_ROWS = 10
+
+
+def serving_ratios(facts: Path, catalogue: Any) -> dict[tuple[str, str], dict[str, list[float]]]:
+    """Measured over predicted by rung, metric and source; nothing in the prediction was fitted to these rows."""
+    ratios: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in read(facts / "inference" / "measurements.csv"):
+        case = read_serving_case(row, catalogue)
+        predicted = predict_values(case) if isinstance(case, ServingCase) else None
+        if predicted is None or isinstance(case, str) or case.doubtful:
+            continue
+        rung = case.replicas[0].machine.efficiency.rung
+        for metric in SERVING_METRICS:
+            measured = number(row, metric)
+            if measured and metric in predicted and not (metric == SERVING_METRICS[0] and case.rate_fault):
+                ratios[rung, metric][row["source_id"]].append(measured / predicted[metric])
+    return ratios
+
+
+def weighted_quantile(by_source: Mapping[str, Sequence[float]], level: float) -> float:
+    """Quantile with each source weighing the same, sources of very few rows less."""
+    pairs = []
+    for values in by_source.values():
+        weight = min(1.0, len(values) / FULL_WEIGHT_ROWS) / len(values)
+        pairs += [(value, weight) for value in values]
+    pairs.sort()
+    target, reached = level * sum(weight for _, weight in pairs), 0.0
+    for value, weight in pairs:
+        reached += weight
+        if reached >= target - 1e-12:
+            return value
+    return pairs[-1][0]
+
+
+def serving_spread_rows(ratios: Mapping[tuple[str, str], Mapping[str, Sequence[float]]]) -> list[dict[str, Any]]:
+    """90 % interval of measured over predicted; a lower rung is never narrower than the one above."""
+    rows = []
+    tail = (1.0 - COVERAGE) / 2.0
+    for metric in SERVING_METRICS:
+        low, high = 1.0, 1.0
+        for rung in SERVING_RUNGS:
+            found = ratios.get((rung, metric), {})
+            count = sum(len(values) for values in found.values())
+            if count >= LEAST_ROWS:
+                low, high = min(low, weighted_quantile(found, tail)), max(high, weighted_quantile(found, 1.0 - tail))
+            rows.append(
+                {
+                    "rung": rung,
+                    "metric": metric,
+                    "low": f"{low:.4f}",
+                    "high": f"{high:.4f}",
+                    "n_sources": len(found),
+                    "n_rows": count,
+                    "method": SERVING_METHOD,
+                    "source": "public serving measurements: " + "; ".join(sorted(found)),
+                }
+            )
+    return rows
+
+
+def source_rows(facts: Path, groups: Sequence[GroupMedian]) -> list[dict[str, Any]]:
+    """Source and address of every group that teaches."""
+    taught = {group.source_group for group in groups}
+    named: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for row in read(facts / "training" / "runs.csv"):
+        if row["source_group"] in taught:
+            named[row["source_group"]]["source"].add(row["source"])
+            named[row["source_group"]]["address"].add(row["source_url"])
+    return [
+        {"source_group": name, **{field: " | ".join(sorted(values)) for field, values in sorted(fields.items())}}
+        for name, fields in sorted(named.items())
+    ]
+
+
+def build(facts: Path) -> None:
+    """Write every table that is computed."""
+    from chipwise.catalogue import load_catalogue
+
+    catalogue = load_catalogue()
+    cases = sound_cases(facts, catalogue)
+    groups = group_medians(cases)
+    write("utilisation.csv", utilisation_rows(groups))
+    write("utilisation_spread.csv", spread_rows(cases, groups))
+    write("utilisation_sources.csv", source_rows(facts, groups))
+    write("efficiency.csv", efficiency_rows(facts, catalogue))
+    write("serving_spread.csv", serving_spread_rows(serving_ratios(facts, catalogue)))
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("facts", type=Path, help="folder of facts")
+    build(parser.parse_args().facts)
+
+
+if __name__ == "__main__":
+    main()
