@@ -111,8 +111,14 @@ def main(facts_folder: str, out_folder: str = "src/chipwise/data/rules") -> None
     out.mkdir(parents=True, exist_ok=True)
     rules = yaml.safe_load((source / "rules.yaml").read_text(encoding="utf-8"))
     groups = yaml.safe_load((source / "country_groups.yaml").read_text(encoding="utf-8"))
-    write_yaml(out / "provisions.yaml", "Provisions, built by tools/build_rules.py. Half-open dates.", provisions(rules))
-    write_yaml(out / "country_groups.yaml", "Supplement No. 1 to Part 740, built by tools/build_rules.py.", country_groups(groups))
+    write_yaml(
+        out / "provisions.yaml", "Provisions, built by tools/build_rules.py. Half-open dates.", provisions(rules)
+    )
+    write_yaml(
+        out / "country_groups.yaml",
+        "Supplement No. 1 to Part 740, built by tools/build_rules.py.",
+        country_groups(groups),
+    )
     shutil.copyfile(source / "oracles.csv", out / "oracles.csv")
     (out / "oracles.csv").chmod(0o644)
 

@@ -4,7 +4,8 @@
 
 Writes ``src/chipwise/data/perf/``: ``utilisation.csv``, ``utilisation_spread.csv`` and ``utilisation_sources.csv`` from
 ``FACTS/training/runs.csv``, ``efficiency.csv`` from ``FACTS/inference/operators`` and ``serving_spread.csv`` from
-``FACTS/inference/measurements.csv``. The same facts give the same bytes. ``constants.csv`` beside them is written by hand, each number with its source.
+``FACTS/inference/measurements.csv``. The same facts give the same bytes. ``constants.csv`` beside them is written by
+hand, each number with its source.
 """
 
 from __future__ import annotations
@@ -345,6 +346,12 @@ def serving_spread_rows(ratios: Mapping[tuple[str, str], Mapping[str, Sequence[f
     return rows
 
 
+def _first(texts: Sequence[str], most: int = 3) -> str:
+    """The first few texts, and how many more there are."""
+    more = f" | and {len(texts) - most} more" if len(texts) > most else ""
+    return " | ".join(texts[:most]) + more
+
+
 def source_rows(facts: Path, groups: Sequence[GroupMedian]) -> list[dict[str, Any]]:
     """Source and address of every group that teaches."""
     taught = {group.source_group for group in groups}
@@ -354,7 +361,7 @@ def source_rows(facts: Path, groups: Sequence[GroupMedian]) -> list[dict[str, An
             named[row["source_group"]]["source"].add(row["source"])
             named[row["source_group"]]["address"].add(row["source_url"])
     return [
-        {"source_group": name, **{field: " | ".join(sorted(values)) for field, values in sorted(fields.items())}}
+        {"source_group": name, **{field: _first(sorted(values)) for field, values in sorted(fields.items())}}
         for name, fields in sorted(named.items())
     ]
 

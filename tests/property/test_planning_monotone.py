@@ -7,13 +7,13 @@ import dataclasses
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.scenarios import drawn, with_months
 
 from chipwise.catalogue import load_catalogue
 from chipwise.planning.pose import pose
 from chipwise.scenario import Scenario, load_scenario
 from chipwise.scenario.mutate import quantities, with_values
 from chipwise.scenario.objects import Gate
+from tests.support.scenarios import drawn, with_months
 
 CATALOGUE = load_catalogue()
 NAMES = ("baidu-2023", "small-startup-2023")

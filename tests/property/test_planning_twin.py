@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.scenarios import drawn, with_months
 
 from chipwise.catalogue import Catalogue, load_catalogue
 from chipwise.planning.pose import pose
 from chipwise.scenario import load_scenario
+from tests.support.scenarios import drawn, with_months
 
 SHORT = [("small-startup-2023", 3, seed) for seed in range(2)] + [("baidu-2023", 3, 0)]
 LONG = [("small-startup-2023", 8, seed) for seed in range(2, 12)] + [("baidu-2023", 8, seed) for seed in range(1, 9)]

@@ -17,7 +17,7 @@ def relaxed_objective(data: PlanInputs) -> float:
     """Optimum of the relaxed programme in USD m."""
     m = linopy.Model()
     nodes, tree = data.tree.nodes, data.tree
-    disc = data.discount
+    disc, part = data.discount, data.month_share
     cost = 0
 
     def var(name, upper=np.inf):
@@ -43,7 +43,7 @@ def relaxed_objective(data: PlanInputs) -> float:
                 order[n.index, b] = var(f"order{n.index}_{b}", data.order_cap[n.index, b] if reached else 0.0)
             if line.access == "rent":
                 rent[n.index, b] = var(f"rent{n.index}_{b}", data.order_cap[n.index, b])
-                cost += n.probability * disc[n.period] * data.unit_price[b] * rent[n.index, b]
+                cost += n.probability * disc[n.period] * part[n.period] * data.unit_price[b] * rent[n.index, b]
     paid = {n.index: 0 for n in nodes}
     for n in nodes:
         for c in range(len(data.chips)):
@@ -68,13 +68,14 @@ def relaxed_objective(data: PlanInputs) -> float:
                 cost += n.probability * share * price * (disc[n.period] - worth) * order[source, b]
             m.add_constraints(balance == 0)
 
+    peak = [data.peak[c] if data.train_rate[c] > 0 and any(data.trains[c]) else 0.0 for c in range(len(data.chips))]
     train, final, spent = {}, {}, {n.index: paid[n.index] for n in nodes}
     for n in nodes:
-        late = n.probability * (1 + START_EARLY_PER_MONTH * n.period)
+        late = n.probability * part[n.period] * (1 + START_EARLY_PER_MONTH * n.period)
         peak_used, peak_limit = 0, 0
         for c in range(len(data.chips)):
             for j, run in enumerate(data.runs):
-                if n.period > run.last or data.train_rate[c] <= 0:
+                if n.period > run.last or data.train_rate[c] <= 0 or not data.trains[c, j]:
                     continue
                 train[n.index, c, j] = var(f"train{n.index}_{c}_{j}")
                 both = 1 * train[n.index, c, j]
@@ -82,23 +83,23 @@ def relaxed_objective(data: PlanInputs) -> float:
                     final[n.index, c, j] = var(f"final{n.index}_{c}_{j}")
                     both = both + final[n.index, c, j]
                 cost += late * data.power_cost[c] * both
-                spent[n.index] = spent[n.index] + data.power_cost[c] * both
-                peak_used = peak_used + data.peak[c] * both
-            if data.train_rate[c] > 0:
-                peak_limit = peak_limit + data.training_share * data.held[n.period, c] * data.peak[c]
-            peak_used = peak_used - data.peak[c] * new[n.index, c]
+                spent[n.index] = spent[n.index] + part[n.period] * data.power_cost[c] * both
+                peak_used = peak_used + peak[c] * both
+            peak_limit = peak_limit + data.training_share * data.held[n.period, c] * peak[c]
+            peak_used = peak_used - peak[c] * new[n.index, c]
             mine = [final[n.index, c, j] for j in range(len(data.runs)) if (n.index, c, j) in final]
             if data.cluster_chips is not None and mine:
                 m.add_constraints(sum(1 * x for x in mine) <= data.cluster_chips)
         for b, line in enumerate(data.lines):
             if line.access == "rent":
-                peak_used = peak_used - data.peak[data.line_chip[b]] * rent[n.index, b]
-                spent[n.index] = spent[n.index] + data.unit_price[b] * rent[n.index, b]
+                peak_used = peak_used - peak[data.line_chip[b]] * rent[n.index, b]
+                spent[n.index] = spent[n.index] + part[n.period] * data.unit_price[b] * rent[n.index, b]
         m.add_constraints(peak_used <= peak_limit)
 
     for op in tree.operations:
         n = nodes[op.node]
-        weight = n.probability * disc[n.period] * op.share
+        weight = n.probability * disc[n.period] * part[n.period] * op.share
+        slice_ = op.share * part[n.period]
         used = dict.fromkeys(range(len(data.chips)), 0)
         for w in range(len(data.workloads)):
             missed = var(f"missed{op.index}_{w}")
@@ -110,13 +111,13 @@ def relaxed_objective(data: PlanInputs) -> float:
                     got = got + data.serve_rate[c, w] * x
                     used[c] = used[c] + x
                     cost += weight * data.power_cost[c] * x
-                    spent[n.index] = spent[n.index] + op.share * data.power_cost[c] * x
+                    spent[n.index] = spent[n.index] + slice_ * data.power_cost[c] * x
             for b, line in enumerate(data.lines):
                 if line.access == "api" and data.access.order_share[n.index, b] > 0:
                     x = var(f"api{op.index}_{b}_{w}")
                     got = got + x
                     cost += weight * data.api_price[n.index, b] * x
-                    spent[n.index] = spent[n.index] + op.share * data.api_price[n.index, b] * x
+                    spent[n.index] = spent[n.index] + slice_ * data.api_price[n.index, b] * x
             m.add_constraints(got == data.demand[op.index, w])
         for c in range(len(data.chips)):
             room = used[c] - new[n.index, c]
@@ -206,5 +207,5 @@ def _money(m, data, new, spent, var):
                 m.add_constraints(owed[n.index, i] - sum(1 * x for x in recent) <= 0)
         if finance.cash_usd is not None:
             start = finance.cash_usd.value / MONEY_UNIT_USD if n.parent < 0 else 0.0
-            m.add_constraints(flow == start - burn)
+            m.add_constraints(flow == start - burn * data.month_share[n.period])
     return cost

@@ -7,7 +7,6 @@ import datetime as dt
 
 import numpy as np
 import pytest
-from tests.support.scenarios import with_cash, with_months
 
 from chipwise.catalogue import Catalogue
 from chipwise.core.errors import InfeasiblePlan
@@ -17,6 +16,7 @@ from chipwise.planning.pose import Posed, pose
 from chipwise.planning.solve import round_orders
 from chipwise.rules import check
 from chipwise.scenario import Scenario
+from tests.support.scenarios import with_cash, with_months
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +92,13 @@ def test_cash_adds_up_month_by_month(startup: Scenario, catalogue: Catalogue) ->
         )
         running += float(((reading.train[node.index] + reading.final[node.index]).sum(axis=1) * data.power_cost).sum())
         running += float((reading.rent[node.index] * data.unit_price).sum())
+        part = data.month_share[node.period]
         flow = (
             reading.draw[node.index].sum()
             - reading.repay[node.index].sum()
             - float(np.dot(rates, reading.owed[node.index]))
             - paid[node.index]
-            - running
-            - startup.finance.burn_usd_per_month.value / 1e6
+            - part * (running + startup.finance.burn_usd_per_month.value / 1e6)
         )
         assert reading.cash[node.index] == pytest.approx(before + flow, abs=1e-5)
         assert reading.cash[node.index] >= -1e-7

@@ -7,10 +7,10 @@ import datetime as dt
 import math
 
 import pytest
-from tests.support.scenarios import with_months
 
 from chipwise.planning.tree import build_tree, tokens_per_day
 from chipwise.scenario import Scenario
+from tests.support.scenarios import with_months
 
 
 def test_probabilities_of_each_month_sum_to_one(baidu: Scenario) -> None:

@@ -1,12 +1,14 @@
 """`chipwise scenario`: what it prints, how it exits, what it writes."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from chipwise.cli.scenario import app
 from chipwise.core.errors import InputError
+from chipwise.files.scenario_schema import json_schema
 from chipwise.scenario import load_scenario, shipped_scenarios
 
 
@@ -82,3 +84,15 @@ def test_new_keeps_what_is_there(tmp_path):
 
 def test_list_shows_every_scenario():
     assert [entry["id"] for entry in json.loads(run("list", "--json").stdout)] == list(shipped_scenarios())
+
+
+def test_the_reference_page_has_every_key():
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "scenario.md").read_text()
+    rows = {line for line in page.splitlines() if line.startswith("| `")}
+    schema = json_schema()
+    entries = [form for node in (schema, *schema["$defs"].values()) for form in (node, *node.get("anyOf", ()))]
+    wanted = [(key, below) for form in entries for key, below in form.get("properties", {}).items()]
+    assert len(wanted) > 150
+    for key, below in wanted:
+        meaning = f"| {below.get('description', '')} |"
+        assert any(row.startswith(f"| `{key}` |") and row.endswith(meaning) for row in rows), key

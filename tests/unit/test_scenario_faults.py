@@ -10,6 +10,10 @@ from chipwise.core.errors import InputError
 from chipwise.scenario import load_scenario
 
 TEXT = (resources.files("chipwise") / "data" / "scenarios" / "baidu-2023.yaml").read_text()
+OTHER_TEXTS = {
+    name: (resources.files("chipwise") / "data" / "scenarios" / f"{name}.yaml").read_text()
+    for name in ("01ai-2023-04", "01ai-2023", "giants-2023-08", "small-startup-2023", "buyer-2026", "giant-2022-07")
+}
 BUYER = (resources.files("chipwise") / "data" / "scenarios" / "buyer-2026.yaml").read_text()
 
 
@@ -177,6 +181,167 @@ def test_located_with_two_gates(old, new, where, tmp_path):
     with pytest.raises(InputError) as caught:
         load_scenario(path)
     assert where in caught.value.place
+
+
+APRIL, YI, FOUR = "01ai-2023-04", "01ai-2023", "giants-2023-08"
+SMALL, BUYER_2026, GIANT = "small-startup-2023", "buyer-2026", "giant-2022-07"
+ELSEWHERE = [
+    (
+        "01ai-2023-04",
+        "{date: 2023-11, heads: 100}",
+        "{date: 2023-01, heads: 100}",
+        "staff_path.value[1].date",
+        "ascend",
+    ),
+    (
+        "01ai-2023-04",
+        "tenor_months: {value: 18, range: [6, 36], assume: bridge to the round}, ",
+        "",
+        "tenor_months",
+        "",
+    ),
+    (
+        "01ai-2023-04",
+        "amount: {value: 50, range: [0, 150], unit: USD m",
+        "xx: {value: 50, unit: USD m",
+        "options[3]",
+        "",
+    ),
+    (APRIL, "kind: cloud_credit", "kind: cloud_credits", "options[3].kind", "nearest: cloud_credit"),
+    (APRIL, "cluster_for_first_model", "cluster_for_first_model: 1, stock", "f.yaml", "YAML"),
+    (APRIL, "monthly_cap_servers", "monthly_cap: 3, monthly_cap_servers", "monthly_cap_servers", "both"),
+    (APRIL, "item: hgx-h800", "item: h800-sxm", "market[1].monthly_cap_servers", "no server"),
+    (
+        "01ai-2023-04",
+        "unit: USD, per_usd: {value: 1,",
+        "unit: USD, per_usd: {value: 2,",
+        "currency.per_usd",
+        "allowed: 1",
+    ),
+    (
+        "01ai-2023",
+        "new: {rate: {value: 0.08, range: [0.06, 0.12], assume: startup lease}, ",
+        "new: {",
+        "loan.new",
+        "rate",
+    ),
+    (YI, "alternatives: [l40,", "alternatives: [l41,", "stock[2].alternatives[0]", "nearest"),
+    (YI, "alternatives: [l40,", "alternatives: [h100-nvl,", "stock[2].alternatives[0]", "has no gate"),
+    (
+        "01ai-2023",
+        "unit: tokens per daily active user",
+        "unit: per head",
+        "per_active_user_per_day.unit",
+        "daily active",
+    ),
+    (FOUR, "stock: []", "stock: [{chip: t4, count: 1}]", "stock", "held by its members"),
+    (FOUR, "order_share: {value: 0.20", "order_share: {value: 0.21", "members", "order shares sum to 1.01"),
+    (FOUR, "{id: bytedance", "{id: baidu", "members[1].id", "twice"),
+    (
+        "giants-2023-08",
+        "{baidu: 0.3, bytedance",
+        "{bidu: 0.3, bytedance",
+        "member_shares.value.bidu",
+        "not one of them",
+    ),
+    (FOUR, "default: ft", "default: times", "alternatives.order.default", "ft, article"),
+    (
+        "giants-2023-08",
+        "proxy: gpt3-175b, per_member",
+        "proxy: gpt3-175b, earliest: 2023, per_member",
+        "earliest",
+        "twice",
+    ),
+    (SMALL, "{model: qwen-14b, ", "{", "market[5].model", "missing key `model`"),
+    (SMALL, "{model: qwen-14b, ", "{item: t4, model: qwen-14b, ", "market[5].item", "model instead"),
+    (SMALL, "{item: l20, ", "{model: qwen-14b, item: l20, ", "market[0].model", "access: api"),
+    (SMALL, "{item: l20, ", "{", "market[0].item", "missing key `item`"),
+    (SMALL, "price_series: ", "price_serie: ", "market[5].price_serie", "nearest: price_series"),
+    (
+        "small-startup-2023",
+        "{date: 2024-05-21, value: 0.5,",
+        "{date: 2023-05-21, value: 0.5,",
+        "series[1].date",
+        "ascend",
+    ),
+    (SMALL, "RMB per million input", "RMB per dozen input", "price_series", "million input tokens"),
+    (SMALL, "unit: USD per GPU-hour", "unit: kUSD per chip", "market[3].price.unit", "GPU-hour"),
+    (
+        "small-startup-2023",
+        "deadline: 2024-06, flop",
+        "deadline: 2024-06, per_member: true, flop",
+        "per_member",
+        "no members",
+    ),
+    (
+        "small-startup-2023",
+        "deadline: 2024-06, flop",
+        "deadline: 2024-06, per_year: 2, flop",
+        "training[0]",
+        "flop_each",
+    ),
+    (SMALL, "flop: {value: 1.0e+22", "flop_all: {value: 1.0e+22", "training[1].flop_all", "flop"),
+    (
+        "small-startup-2023",
+        "entity_list: {value: false",
+        "entity_list: {value: maybe",
+        "entity_list.value",
+        "true or false",
+    ),
+    (
+        "small-startup-2023",
+        "military_end_use: {value: false, assume: invented firm}",
+        "military_end_use: no",
+        "military",
+        "true",
+    ),
+    (BUYER_2026, "price: {value: 0.80", "cost: {value: 0.80", "power.sites[1].cost", "price"),
+    (BUYER_2026, "power:\n", "power:\n  pue: 1.2\n", "power", "both `sites` and a single price"),
+    (
+        "giant-2022-07",
+        "only_in_states: [top_barred_variant]",
+        "only_in_states: [top_barred]",
+        "only_in_states[0]",
+        "nearest",
+    ),
+    (GIANT, "power: {price: {value: 0.085", "power: {prise: {value: 0.085", "power.prise", "nearest: price"),
+]
+
+
+@pytest.mark.parametrize(("name", "old", "new", "where", "message"), ELSEWHERE)
+def test_located_elsewhere(name, old, new, where, message, tmp_path):
+    path = tmp_path / "f.yaml"
+    path.write_text(swap(old, new, OTHER_TEXTS[name]))
+    with pytest.raises(InputError) as caught:
+        load_scenario(path)
+    assert where in caught.value.place, caught.value.line()
+    assert message in caught.value.line()
+
+
+def test_what_may_be_left_out(tmp_path):
+    path = tmp_path / "f.yaml"
+    text = OTHER_TEXTS["small-startup-2023"]
+    start, end = text.index("  inference:\n"), text.index("market:")
+    path.write_text(text[:start] + text[end:])
+    scenario = load_scenario(path)
+    assert scenario.demand.paths == ()
+    assert scenario.demand.serving == ()
+    assert scenario.demand.tpot_s is None
+
+
+def test_unknown_headquarters_stay_unknown(tmp_path):
+    path = tmp_path / "f.yaml"
+    path.write_text(swap("headquarters: Beijing, CN", "headquarters: unknown"))
+    assert load_scenario(path).party.headquarters_country is None
+
+
+def test_tokens_to_serve_need_something_that_serves(tmp_path):
+    path = tmp_path / "f.yaml"
+    text = OTHER_TEXTS["small-startup-2023"]
+    line = next(row for row in text.splitlines(keepends=True) if row.startswith("  serving:"))
+    path.write_text(text.replace(line, ""))
+    with pytest.raises(InputError, match="missing key `serving`"):
+        load_scenario(path)
 
 
 def test_the_first_of_several_faults_is_told_and_the_rest_counted(tmp_path):

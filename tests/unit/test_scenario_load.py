@@ -173,6 +173,7 @@ def test_readings_change_the_price_and_nothing_delivered():
     assert load_scenario("giants-2023-08@article") == article
     assert [entry.chips.value for entry in ft.stock] == [entry.chips.value for entry in article.stock]
     assert line(ft, "a800-80-sxm").monthly_cap_chips.value == line(article, "a800-80-sxm").monthly_cap_chips.value
+    assert load_scenario("giants-2023-08@ft") == ft
     with pytest.raises(ScenarioError, match="no reading"):
         load_scenario("giants-2023-08", reading="times")
     with pytest.raises(ScenarioError, match="no reading"):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from chipwise.catalogue.parameters import (
     attention_parameters,
     expert_matrices,
+    linear_parameters,
     norm_parameters,
     parameter_count,
 )
@@ -66,7 +67,7 @@ def derive(shape: ModelShape) -> Derived:
         params_total=total,
         params_active=total - idle,
         params_matmul_active=total - idle - unmultiplied - norm_parameters(shape),
-        params_attn=attention_parameters(shape),
+        params_attn=attention_parameters(shape) + linear_parameters(shape),
         params_embedding_table=table,
         kv_elems_per_token=kv_full,
         kv_elems_per_token_window=kv_window,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from chipwise.catalogue.catalogue import Catalogue
 from chipwise.catalogue.measures import chip_fact, performance_density, tpp, tpp_conflicts, tpp_interval, tpp_parts
-from chipwise.catalogue.objects import Chip, Price
+from chipwise.catalogue.objects import Chip, Price, System
+from chipwise.catalogue.second_opinions import second_opinions
 from chipwise.catalogue.when import is_stale, released_by
 from chipwise.core.fact import Fact
 from chipwise.core.units import BITS_BY_PRECISION, GIGA, TERA
@@ -208,6 +210,7 @@ def describe_chip(catalogue: Catalogue, chip: Chip, on: dt.date) -> dict[str, An
         "cross_check": chip.cross_check,
         "origin": chip.origin,
         "facts": [fact.to_dict() for fact in chip_facts(chip)],
+        "second_opinions": [fact.to_dict() for fact in second_opinions(chip)],
         "tpp_formula": tpp_formula(chip),
         "tpp_parts": [
             {"precision": part.precision, "rate": part.rate, "bits": part.bits, "tpp": part.tpp}
@@ -217,6 +220,11 @@ def describe_chip(catalogue: Catalogue, chip: Chip, on: dt.date) -> dict[str, An
         "systems": [{"id": system.id, "name": system.name, "chips": system.chips} for system in systems],
         "prices": [price_line(price) for price in prices],
     }
+
+
+def system_line(system: System) -> dict[str, Any]:
+    """One system as plain data, SI units."""
+    return {field.name: getattr(system, field.name) for field in dataclasses.fields(system)}
 
 
 def price_line(price: Price) -> dict[str, Any]:
@@ -237,6 +245,25 @@ def price_line(price: Price) -> dict[str, Any]:
         "note": price.note,
         "source": price.source,
     }
+
+
+def price_history(catalogue: Catalogue, name: str, *, rental: bool) -> list[dict[str, Any]]:
+    """Prices of a chip, its servers and instances, oldest first.
+
+    Parameters
+    ----------
+    name : str
+        A chip, or a system for that system alone.
+    rental : bool
+        Rent (USD per chip-hour), else purchase (USD per chip).
+    """
+    item = catalogue.item(name)
+    wanted = {item.id}
+    if isinstance(item, Chip):
+        wanted |= {system.id for system in catalogue.systems.values() if system.chip_id == item.id}
+    field = "usd_per_gpu_hour" if rental else "usd_per_chip"
+    rows = [price for price in catalogue.prices if price.item_id in wanted and getattr(price, field) is not None]
+    return [price_line(price) for price in sorted(rows, key=lambda price: (price.date, price.id))]
 
 
 def market_fact_only(price: Price) -> bool:

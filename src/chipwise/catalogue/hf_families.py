@@ -18,7 +18,8 @@ class Family:
     o_follows : bool
         The output projection has a bias when the other projections have one by field.
     window : str
-        Which layers slide: ``none``, ``all``, ``alternate``, ``pattern``, ``qwen``, ``chunks``.
+        Which layers slide: ``none``, ``all``, ``alternate``, ``pattern``, ``qwen``, ``chunks``; ``ssm``: none
+        attends at all.
     pattern : int
         Every n-th layer is full where the configuration gives no pattern.
     positions_extra : int
@@ -128,7 +129,7 @@ FAMILIES: dict[str, Family] = {
     "glm_moe_dsa": _DEEPSEEK,
     "minicpm3": replace(_DEEPSEEK, tied=True),
     "nemotron_h": replace(_LLAMA, gated=False, norms_per_layer=1, position="none (attention without rope)"),
-    "mamba": replace(_NO_BIAS, tied=True, norms_per_layer=1, position="none"),
-    "falcon_mamba": replace(_NO_BIAS, tied=True, norms_per_layer=1, position="none"),
+    "mamba": replace(_NO_BIAS, tied=True, norms_per_layer=1, position="none", window="ssm"),
+    "falcon_mamba": replace(_NO_BIAS, tied=True, norms_per_layer=1, position="none", window="ssm"),
 }
 """Known values of `model_type`; suffixes such as ``_text`` are taken off before the look-up."""

@@ -25,6 +25,8 @@ _MLA = frozenset({"deepseek_v2", "deepseek_v3", "deepseek_v32", "kimi_k2", "kimi
 
 def layer_kinds(fields: Fields, family: Family, layers: int) -> tuple[str, ...]:
     """One of ``full``, ``window``, ``linear``, ``mlp``, ``moe`` for each layer (or block)."""
+    if family.window == "ssm":
+        return ("linear",) * layers
     found = _listed_kinds(fields, layers)
     if found is None:
         found = [_ruled_kind(fields, family, index) for index in range(layers)]
@@ -52,8 +54,6 @@ def _listed_kinds(fields: Fields, layers: int) -> list[str] | None:
     full = fields.inner("linear_attn_config").listed("full_attn_layers")
     if full is not None:
         return ["full" if index + 1 in full else "linear" for index in range(layers)]
-    if "state_size" in fields.content and "num_attention_heads" not in fields.content:
-        return ["linear"] * layers
     every = fields.optional("full_attention_interval")
     if every is not None:
         return ["linear" if (index + 1) % every else "full" for index in range(layers)]

@@ -15,7 +15,8 @@ from chipwise.catalogue.frozen import FrozenMapping
 from chipwise.catalogue.objects import Chip
 from chipwise.core.errors import DataError
 from chipwise.core.names import nearest_names
-from chipwise.files.tables import Column, convert, read_dictionary, read_table
+from chipwise.files.columns import Column, convert, read_dictionary
+from chipwise.files.tables import read_table
 
 FILES = {
     "chips": "catalogue/chips.csv",

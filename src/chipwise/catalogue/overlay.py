@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from chipwise.catalogue import build
 from chipwise.catalogue.catalogue import Catalogue
@@ -21,9 +22,10 @@ from chipwise.catalogue.load import check_names, check_references, dictionary
 from chipwise.catalogue.objects import Alias, Chip, Model, Price, System
 from chipwise.catalogue.shapes import ModelShape, parse_groups, parse_sizes
 from chipwise.core.errors import DataError
+from chipwise.files.columns import Column, default_of
 from chipwise.files.rows import GivenRow, read_csv_rows, read_yaml_rows
-from chipwise.files.tables import Column
 
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}")
 TABLES = ("chips", "systems", "prices", "models")
 _EXTRA: Mapping[str, tuple[str, ...]] = {"chips": ("aliases",), "models": ("config",)}
 _SHAPE = frozenset(field.name for field in dataclasses.fields(ModelShape))
@@ -40,7 +42,6 @@ _DERIVED = (
     "attn_score_dim_full",
     "attn_score_dim_window",
 )
-T = TypeVar("T")
 
 
 def apply_overlay(catalogue: Catalogue, folder: Path) -> Catalogue:
@@ -78,14 +79,19 @@ def _rows(path: Path) -> list[GivenRow]:
     columns = dictionary()[path.stem]
     key_field = columns[0].field
     if path.suffix == ".csv":
-        return read_csv_rows(path, columns, key_field)
-    return read_yaml_rows(path, columns, key_field, _EXTRA.get(path.stem, ()))[0]
+        rows = read_csv_rows(path, columns, key_field)
+    else:
+        rows = read_yaml_rows(path, columns, key_field, _EXTRA.get(path.stem, ()))[0]
+    for row in rows:
+        if not _ID.fullmatch(row.key):
+            raise DataError(
+                f"{row.key[:60]!r} is no id", place=row.place, allowed="letters, digits and . _ + -, up to 80"
+            )
+    return rows
 
 
 def _complete(row: GivenRow, columns: tuple[Column, ...], assumed: Mapping[str, Any]) -> dict[str, Any]:
     """All attributes of a new row: given, assumed, or the dictionary's default."""
-    from chipwise.files.tables import default_of
-
     out = {column.attribute: default_of(column) for column in columns}
     out.update(assumed)
     out.update({name: value for name, value in row.values.items() if value is not None})

@@ -76,7 +76,9 @@ def _group(shape: ModelShape, group: AttentionGroup) -> float:
     h, n = shape.hidden, group.layers
     queries, keys = group.heads * group.head_dim, group.kv_heads * group.head_dim
     values, out = group.kv_heads * group.value_dim, group.heads * group.value_dim
-    own_kv = n - group.reuse_kv
+    own_kv = float(n - group.reuse_kv)
+    if "kv_shared_over_layers=" in shape.special:
+        own_kv /= int(shape.special.partition("kv_shared_over_layers=")[2].split(";")[0])
     projections = h * queries * (2 if "attn_output_gate" in shape.special else 1) + out * h
     total = n * projections + own_kv * h * (keys if group.k_eq_v else keys + values)
     if "relative_position_matrix" in shape.special:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def check_command(
     item: str = typer.Argument("", help="Chip id, alias or name, or system id.", show_default=False),
     to: str = typer.Option("", "--to", help="Country the item goes to, ISO code."),
-    hq: str = typer.Option("unknown", "--hq", help="Country of the buyer's headquarters or ultimate parent, or unknown."),
+    hq: str = typer.Option(
+        "unknown", "--hq", help="Country of the buyer's headquarters or ultimate parent, or unknown."
+    ),
     on: str = typer.Option("", "--on", help="Day of the transaction, YYYY-MM-DD."),
     known_on: str = typer.Option("", "--known-on", help="Leave out what was published after this day."),
     route: str = typer.Option("export_from_us", "--route", help="How the item moves."),

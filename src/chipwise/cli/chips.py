@@ -8,34 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from chipwise.cli import catalogue_tables
+from chipwise.cli.catalogue_tables import CATALOG, JSON, ON, catalogue_with, one_of
 from chipwise.cli.output import NOT_LEGAL_ADVICE, parse_date, print_json, print_table
 from chipwise.core.errors import EXIT_NO, InputError
 from chipwise.core.names import nearest_names
 
 if TYPE_CHECKING:
-    from chipwise.catalogue import Catalogue, Chip
+    from chipwise.catalogue import Chip
 
 app = typer.Typer(no_args_is_help=True, help="Chips: list, show, compare. Every figure has a source and a date.")
-
-CATALOG = typer.Option([], "--catalog", help="Folder with your own chips, systems, prices or models; repeatable.")
-JSON = typer.Option(False, "--json", help="Print JSON, SI units.")
-ON = typer.Option(None, "--on", metavar="YYYY-MM-DD", help="Day asked about (default: today).")
-CONFIDENCE = ("A", "B", "C")
-
-
-def catalogue_with(folders: list[Path]) -> Catalogue:
-    """The shipped catalogue with the user's folders laid over it."""
-    from chipwise.catalogue import load_catalogue
-
-    return load_catalogue(overlays=tuple(folders))
-
-
-def _one_of(value: str, known: list[str], option: str) -> str:
-    if value and value.casefold() not in {entry.casefold() for entry in known}:
-        raise InputError(
-            f"{value!r} occurs in no row", place=option, allowed=" | ".join(known), nearest=nearest_names(value, known)
-        )
-    return value
+app.command("systems")(catalogue_tables.systems_command)
+app.command("prices")(catalogue_tables.prices_command)
+app.command("supply")(catalogue_tables.supply_command)
 
 
 @app.command("list")
@@ -63,11 +48,11 @@ def list_command(
     chips = describe.select_chips(
         catalogue,
         vendor=vendor,
-        country=_one_of(country, sorted({chip.vendor_country for chip in every}), "--country"),
-        market=_one_of(market, sorted({chip.market for chip in every}), "--market"),
+        country=one_of(country, sorted({chip.vendor_country for chip in every}), "--country"),
+        market=one_of(market, sorted({chip.market for chip in every}), "--market"),
         on=parse_date(on, "--on"),
         min_memory_bytes=parse_quantity(min_memory, "GB", place="--min-memory") * 1e9 if min_memory else 0.0,
-        confidence=_one_of(confidence, list(CONFIDENCE), "--confidence"),
+        confidence=one_of(confidence, ["A", "B", "C"], "--confidence"),
     )
     lines = [describe.chip_line(chip) for chip in chips]
     if as_json:
@@ -97,7 +82,7 @@ def _print_list(lines: list[dict[str, Any]]) -> None:
 
 @app.command("show")
 def show_command(
-    name: str = typer.Argument(help="Id, name or alias of a chip."),
+    name: str = typer.Argument(help="Id, name or alias of a chip, or a system (its chip is shown)."),
     explain: bool = typer.Option(False, "--explain", help="Sources, formulas, conflicts and every price."),
     on: str | None = ON,
     as_json: bool = JSON,
@@ -107,12 +92,17 @@ def show_command(
     from chipwise.catalogue import describe
 
     catalogue = catalogue_with(catalog)
-    chip = catalogue.chip(name)
+    chip = catalogue.chip_of(name)
+    alias = catalogue.aliases.get(name)
     day = parse_date(on, "--on") or dt.date.today()  # noqa: DTZ011
     record = describe.describe_chip(catalogue, chip, day)
     if as_json:
         print_json({**record, "data_snapshot": catalogue.snapshot})
         return
+    if alias is not None and alias.note:
+        typer.echo(f"{name!r} is read as {chip.id}: {alias.note}.")
+    if name in catalogue.systems:
+        catalogue_tables.print_system(catalogue.systems[name])
     _print_chip(chip, record, explain)
 
 
@@ -151,6 +141,10 @@ def _print_chip(chip: Chip, record: dict[str, Any], explain: bool) -> None:
     typer.echo(record["tpp_formula"])
     for conflict in record["tpp_conflicts"]:
         typer.echo(f"  open: {conflict}")
+    for fact in record["second_opinions"]:
+        field = fact["id"].rpartition("#")[2].removesuffix("@epoch")
+        theirs = f"{describe.shown(fact['value'], fact['unit'])} {describe.shown_unit(fact['unit'])}"
+        typer.echo(f"  differs: {describe.label(field)} is {theirs} in the Epoch AI hardware dataset")
     stale = " (stale)" if record["stale"] else ""
     checked = f"checked on {chip.checked_on}{stale}" if chip.checked_on else "never checked against its source"
     typer.echo(f"Confidence {chip.confidence}; {checked}; source: {chip.sources}")

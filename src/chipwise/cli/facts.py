@@ -57,3 +57,13 @@ def dictionary_command(
         [[c.table, c.field, c.type, c.unit, c.allowed, "yes" if c.required else "", c.meaning] for c in columns],
         ["table", "field", "type", "unit", "allowed", "required", "meaning"],
     )
+
+
+@app.command("schema")
+def schema_command(
+    table: str = typer.Argument(help="chips, systems, prices or models."),
+) -> None:
+    """Print the JSON Schema of a table of your own (chips.yaml, ...), for an editor."""
+    from chipwise.catalogue.schema import overlay_schema
+
+    print_json(overlay_schema(table))

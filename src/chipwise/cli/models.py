@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from chipwise.cli.chips import CATALOG, JSON, catalogue_with
+from chipwise.cli.catalogue_tables import CATALOG, JSON, catalogue_with
 from chipwise.cli.output import print_json, print_table
 from chipwise.core.errors import EXIT_NO, InputError
 from chipwise.core.names import nearest_names
@@ -137,7 +138,7 @@ def import_command(
     from chipwise.catalogue.hf_config import read_config
 
     read = read_config(config)
-    model_id = name or read.name.rpartition("/")[2].lower().replace(" ", "-")
+    model_id = re.sub(r"[^A-Za-z0-9._+-]+", "-", name or read.name.rpartition("/")[2].lower()).strip("-.") or "model"
     derived = derive(read.shape)
     if as_json:
         record = {"id": model_id, "model_type": read.model_type, "kind": read.kind, "max_context": read.max_context}

@@ -55,7 +55,7 @@ def print_table(
 
 
 class Progress:
-    """Progress on standard error: one line, rewritten on a terminal, silent when not asked for.
+    """Progress on standard error: one line, rewritten on a terminal; elsewhere one line a step.
 
     Calling it with ``(done, total, message)`` is the one progress protocol of chipwise.
     """
@@ -63,17 +63,18 @@ class Progress:
     def __init__(self, enabled: bool = True) -> None:
         self.enabled = enabled
         self.live = enabled and sys.stderr.isatty()
-        self.last = ""
+        self.last: tuple[int, str] = (-1, "")
 
     def __call__(self, done: int, total: int, message: str) -> None:
         """Show that `done` of `total` steps are finished and `message` is under way."""
-        if not self.enabled or message == self.last:
+        if not self.enabled or (done, message) == self.last:
             return
-        self.last = message
+        new_step = done != self.last[0]
+        self.last = (done, message)
         text = f"[{done}/{total}] {message}"
         if self.live:
             sys.stderr.write(f"\r\x1b[2K{text}")
-        else:
+        elif new_step:
             sys.stderr.write(text + "\n")
         sys.stderr.flush()
 

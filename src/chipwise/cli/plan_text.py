@@ -9,6 +9,7 @@ from typing import Any
 WIDTH = 118
 MOST_NOW = 12
 MOST_WARNINGS = 4
+MOST_FUTURES = 5
 
 
 def money(usd: float) -> str:
@@ -30,7 +31,7 @@ def money(usd: float) -> str:
 def years(value: object) -> str:
     """Years of a runway sense; ``unbounded`` for infinity."""
     if value is None:
-        return "?"
+        return "unknown"
     if value == "inf" or (isinstance(value, float) and math.isinf(value)):
         return "unbounded"
     return f"{float(str(value)):.2f}"
@@ -103,18 +104,24 @@ def _runway(plan: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _later(plan: Mapping[str, Any]) -> Iterator[str]:
-    branches = plan["plan"]["branches"]
-    for branch in branches[:5]:
+    """Futures that ask for the same are told once, most probable first."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for branch in plan["plan"]["branches"]:
         bought = ", ".join(f"{count:,.0f} {chip}" for chip, count in sorted(branch["bought"].items())) or "nothing"
-        runs = branch["runs"]
-        worst = min(runs.values()) if runs else 1.0
-        yield _clip(
-            f"  {branch['probability']:>4.0%} {branch['states'][-1]}, {branch['demand_path']} demand: buys {bought}; "
-            f"serves {branch['served_share']:.0%}; least-done run {worst:.0%}"
-        )
-    if len(branches) > 5:
-        rest = sum(branch["probability"] for branch in branches[5:])
-        yield f"  {rest:>4.0%} in {len(branches) - 5} further futures"
+        if branch["tokens_bought_usd"] >= 1.0:
+            bought += f" and tokens for {money(branch['tokens_bought_usd'])}"
+        worst = min(branch["runs"].values(), default=1.0)
+        text = f"buys {bought}; serves {branch['served_share']:.0%}; least-done run {worst:.0%}"
+        groups.setdefault(text, []).append(branch)
+    ranked = sorted(groups.items(), key=lambda entry: -sum(branch["probability"] for branch in entry[1]))
+    for text, members in ranked[:MOST_FUTURES]:
+        states = " or ".join(sorted({branch["states"][-1] for branch in members}))
+        paths = "/".join(sorted({branch["demand_path"] for branch in members}))
+        share = sum(branch["probability"] for branch in members)
+        yield _clip(f"  {share:>4.0%} {text} ({paths} demand; ends {states})")
+    if len(ranked) > MOST_FUTURES:
+        rest = sum(branch["probability"] for _, members in ranked[MOST_FUTURES:] for branch in members)
+        yield f"  {rest:>4.0%} in {len(ranked) - MOST_FUTURES} further kinds of future"
 
 
 def plan_lines(plan: Mapping[str, Any]) -> Iterator[str]:

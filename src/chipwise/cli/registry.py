@@ -12,6 +12,7 @@ GROUPS = {
     "rules": "chipwise.cli.rules",
     "train": "chipwise.cli.train",
     "serve": "chipwise.cli.serve",
+    "perf": "chipwise.cli.perf",
     "scenario": "chipwise.cli.scenario",
     "facts": "chipwise.cli.facts",
 }

@@ -35,7 +35,10 @@ def list_command(json: Json = False) -> None:
 def validate_command(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Paths or shipped ids.")], json: Json = False
 ) -> None:
-    """Check scenario files; exit 0 when all are good, 2 with a located message for each that is not."""
+    """Check scenario files.
+
+    Exit 0 when all are good, 2 with a located message for each that is not.
+    """
     from chipwise.scenario import load_scenario
     from chipwise.scenario.show import summary
 
@@ -81,7 +84,10 @@ def _list(value: object) -> list[object]:
 
 @app.command("show")
 def show_command(name: Name, json: Json = False) -> None:
-    """Show what was read: every number with unit, range and source, and every other input."""
+    """Show every number read, with its source.
+
+    In SI units and US dollars, with range; then every other input, demand and the futures of the rules.
+    """
     from chipwise.scenario import load_scenario
     from chipwise.scenario.objects import Quantity
     from chipwise.scenario.show import document, flat, summary
@@ -188,7 +194,10 @@ def schema_command(
 
 @app.command("diff")
 def diff_command(first: Name, second: Name, json: Json = False) -> None:
-    """Compare two scenarios input by input; exit 0 when they are the same, 1 when they differ."""
+    """Compare two scenarios input by input.
+
+    Exit 0 when they are the same, 1 when they differ.
+    """
     from chipwise.core.errors import EXIT_NO
     from chipwise.scenario import load_scenario
     from chipwise.scenario.diff import differences
@@ -228,7 +237,10 @@ def new_command(
     template: Annotated[str, typer.Option("--from", help="Shipped id or path to start from.")] = "small-startup-2023",
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Start a scenario file from another one; edit it, then run `chipwise scenario validate`."""
+    """Start a scenario file from another one.
+
+    Edit it, then run `chipwise scenario validate`.
+    """
     from chipwise.scenario.template import new_scenario
 
     path = new_scenario(template, name, out, overwrite=force)

@@ -15,7 +15,7 @@ from typing import Any
 
 from chipwise.core.errors import DataError
 from chipwise.core.names import nearest_names
-from chipwise.files.tables import Column, convert
+from chipwise.files.columns import Column, convert
 from chipwise.files.units import parse_quantity
 from chipwise.files.yaml_tree import NodePath, YamlTree, read_yaml
 
@@ -111,11 +111,11 @@ def read_yaml_rows(
     tree = read_yaml(path)
     if not isinstance(tree.value, dict):
         raise DataError("the file is no mapping", place=tree.place(()), allowed="one entry per id: `my-chip:`")
-    names = _spellings(columns)
+    names = spellings(columns)
     return [_yaml_row(tree, str(key), entry, key, names, key_field, extra) for key, entry in tree.value.items()], tree
 
 
-def _spellings(columns: Sequence[Column]) -> dict[str, tuple[Column, bool]]:
+def spellings(columns: Sequence[Column]) -> dict[str, tuple[Column, bool]]:
     """Key to column, and whether a bare number may stand under it."""
     names: dict[str, tuple[Column, bool]] = {}
     by_field = {column.field: column for column in columns}

@@ -1,120 +1,18 @@
-"""Typed reading of CSV tables: the data dictionary says what every column is, the reader enforces it.
+"""Typed reading of whole CSV tables, column by column.
 
-A cell becomes text, a number in SI, a whole number, a yes or no, a day, or None when blank. Every complaint names
-table, row, column, the value given and what is allowed.
+A column is converted in one pass; when anything in it is unusual the column is read cell by cell, which accepts what
+is right and tells table, line, column and what is allowed for what is not.
 """
 
 from __future__ import annotations
 
 import csv
-import datetime as dt
-import math
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from chipwise.core.errors import DataError
 from chipwise.core.names import nearest_names
-from chipwise.files.units import parse_number, parse_unit
-
-TYPES = ("text", "names", "choice", "flag", "integer", "number", "date", "when", "day")
-_DATE = re.compile(r"^\d{4}(-(\d{2}(-\d{2})?|Q[1-4]|H[12]))?$")
-_TRUE = frozenset({"y", "yes", "1", "true"})
-_FALSE = frozenset({"n", "no", "0", "false"})
-MAX_CELL = 20_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """One line of the data dictionary.
-
-    Parameters
-    ----------
-    field, attribute : str
-        Heading in the file, and attribute of the object it fills (``rates.bf16`` fills a key of a mapping).
-    type : str
-        One of `TYPES`, or ``key:<table>`` for a reference.
-    unit : str
-        Unit of the file; the object holds SI.
-    low, high : float or None
-        Bounds in the unit of the file; `open_low` excludes the low end.
-    choices : tuple of str
-        Allowed words; empty when free.
-    factor, exponent : float, str
-        Factor to SI, and its decimal exponent (``e12``) where it is a power of ten, so that no digit is lost.
-    """
-
-    table: str
-    field: str
-    attribute: str
-    type: str
-    unit: str
-    default: str
-    low: float | None
-    high: float | None
-    open_low: bool
-    choices: tuple[str, ...]
-    required: bool
-    meaning: str
-    factor: float
-    exponent: str = ""
-
-    @property
-    def allowed(self) -> str:
-        """What may stand in the column, in words."""
-        if self.choices:
-            return " | ".join(self.choices)
-        words = {"integer": "a whole number", "number": "a number", "day": "YYYY-MM-DD"}.get(self.type, "text")
-        if self.type == "date":
-            words = "YYYY, YYYY-Qn, YYYY-Hn, YYYY-MM or YYYY-MM-DD"
-        if self.low is not None:
-            words += f" {'above' if self.open_low else 'from'} {self.low:g}"
-        if self.high is not None:
-            words += f" up to {self.high:g}"
-        return f"{words} ({self.unit})" if self.unit else words
-
-
-def read_dictionary(text: str) -> dict[str, tuple[Column, ...]]:
-    """Read the data dictionary; columns by table, in order."""
-    tables: dict[str, list[Column]] = {}
-    for row in csv.DictReader(text.splitlines()):
-        tables.setdefault(row["table"], []).append(_column(row))
-    return {table: tuple(columns) for table, columns in tables.items()}
-
-
-def _column(row: Mapping[str, str]) -> Column:
-    place = f"dictionary {row['table']}.{row['field']}"
-    kind = row["type"]
-    if kind not in TYPES and not kind.startswith("key:"):
-        raise DataError(f"{kind!r} is no type", place=place, allowed=" | ".join(TYPES))
-    bounds = row["bounds"]
-    choices: tuple[str, ...] = ()
-    low = high = None
-    if "|" in bounds:
-        choices = tuple(bounds.split("|"))
-    elif bounds:
-        first, _, last = bounds.lstrip(">=").partition("..")
-        low = parse_number(first, place=place) if first else None
-        high = parse_number(last, place=place) if last else None
-    factor = parse_unit(row["unit"], place=place).factor
-    power = round(math.log10(factor))
-    return Column(
-        table=row["table"],
-        field=row["field"],
-        attribute=row["attribute"],
-        type=kind,
-        unit=row["unit"],
-        default=row["default"],
-        low=low,
-        high=high,
-        open_low=bounds.startswith(">") and not bounds.startswith(">="),
-        choices=choices,
-        required=row["required"] == "y",
-        meaning=row["meaning"],
-        factor=factor,
-        exponent=f"e{power}" if power and factor == 10.0**power else "",
-    )
+from chipwise.files.columns import MAX_CELL, Column, convert, default_of
 
 
 def read_table(text: str, columns: Sequence[Column], *, name: str) -> list[dict[str, Any]]:
@@ -135,156 +33,105 @@ def read_table(text: str, columns: Sequence[Column], *, name: str) -> list[dict[
         Unknown or repeated heading, wrong number of cells, or a cell that breaks its column's rule.
     """
     lines = csv.reader(text.lstrip("\ufeff").splitlines(keepends=True))
+    numbers: list[int] = []
+    rows: list[list[str]] = []
     try:
         header = next(lines, None)
         if header is None:
             raise DataError("the table is empty", place=name, allowed="a heading and rows")
-        plan = _plan(header, columns, name)
-        defaults = {column.attribute: default_of(column) for column in columns}
-        required = [index for index, (_, column, _) in enumerate(plan) if column.required]
-        return [_row(cells, plan, defaults, required, f"{name} line {lines.line_num}") for cells in lines if cells]
+        present = _present(header, columns, name)
+        for cells in lines:
+            if not cells:
+                continue
+            if len(cells) != len(header):
+                place = f"{name} line {lines.line_num}"
+                raise DataError(f"{len(cells)} cells under {len(header)} headings", place=place)
+            rows.append(cells)
+            numbers.append(lines.line_num)
     except csv.Error as error:
         raise DataError(f"not a CSV table: {error}", place=f"{name} line {lines.line_num}") from None
+    if not rows:
+        return []
+    made = [
+        _column(column, cells, numbers, name) for column, cells in zip(present, zip(*rows, strict=True), strict=True)
+    ]
+    absent = [column for column in columns if column.field not in header]
+    made += [[default_of(column)] * len(rows) for column in absent]
+    attributes = [column.attribute for column in (*present, *absent)]
+    return [dict(zip(attributes, values, strict=True)) for values in zip(*made, strict=True)]
 
 
-Parse = Callable[[str, Column, str], Any]
-Plan = list[tuple[str, Column, Parse]]
-
-
-def _plan(header: Sequence[str], columns: Sequence[Column], name: str) -> Plan:
+def _present(header: Sequence[str], columns: Sequence[Column], name: str) -> list[Column]:
+    """The columns of the heading, in its order."""
     known = {column.field: column for column in columns}
     seen: set[str] = set()
-    plan: Plan = []
     for heading in header:
-        column = known.get(heading)
-        if column is None or heading in seen:
-            problem = "is repeated" if column else "is no column of this table"
+        if heading not in known or heading in seen:
+            problem = "is repeated" if heading in seen else "is no column of this table"
             raise DataError(f"heading {heading[:80]!r} {problem}", place=name, nearest=nearest_names(heading, known))
         seen.add(heading)
-        plan.append((column.attribute, column, _PARSERS.get(column.type, _text)))
     missing = [column.field for column in columns if column.required and column.field not in seen]
     if missing:
         raise DataError(f"columns missing: {', '.join(missing)}", place=name)
-    return plan
+    return [known[heading] for heading in header]
 
 
-def _row(
-    cells: Sequence[str], plan: Plan, defaults: Mapping[str, Any], required: Sequence[int], place: str
-) -> dict[str, Any]:
-    if len(cells) != len(plan):
-        raise DataError(f"{len(cells)} cells under {len(plan)} headings", place=place)
-    for index in required:
-        if not cells[index]:
-            column = plan[index][1]
-            raise DataError("is blank", place=f"{place} {column.field}", allowed=column.allowed)
-    out = dict(defaults)
-    for cell, (attribute, column, parse) in zip(cells, plan, strict=True):
-        if cell:
-            out[attribute] = parse(cell, column, place)
-    return out
+def _column(column: Column, cells: Sequence[str], numbers: Sequence[int], name: str) -> list[Any]:
+    """All cells of one column as typed values."""
+    if not (column.required and "" in cells):
+        made = _at_once(column, cells)
+        if made is not None:
+            return made
+    return [convert(cell, column, place=f"{name} line {line}") for cell, line in zip(cells, numbers, strict=True)]
 
 
-def convert(cell: str, column: Column, *, place: str) -> Any:
-    """One cell as its typed value in SI; blank gives the default."""
-    if not cell:
-        if column.required:
-            raise DataError("is blank", place=f"{place} {column.field}", allowed=column.allowed)
-        return default_of(column)
-    return _PARSERS.get(column.type, _text)(cell, column, place)
+def _at_once(column: Column, cells: Sequence[str]) -> list[Any] | None:
+    """The whole column when every cell has the plain form of its type, else None."""
+    default = default_of(column)
+    if column.type in {"number", "integer"}:
+        return _numbers(column, cells, default)
+    if column.type == "choice":
+        if not set(cells) - {""} <= set(column.choices):
+            return None
+    elif column.type in {"names", "flag", "day", "date"}:
+        try:
+            distinct = {cell: convert(cell, column, place="") for cell in set(cells) - {""}}
+        except DataError:
+            return None
+        return [distinct[cell] if cell else default for cell in cells]
+    elif len(max(cells, key=len)) > MAX_CELL:
+        return None
+    return [cell or default for cell in cells]
 
 
-def default_of(column: Column) -> Any:
-    """What a blank cell of the column means: its default, nothing, or the empty text."""
-    if column.default:
-        return _PARSERS.get(column.type, _text)(column.default, column, "dictionary")
-    if column.type == "names":
-        return ()
-    return None if column.type in {"flag", "integer", "number", "day"} else ""
-
-
-def _bad(cell: str, column: Column, place: str) -> DataError:
-    nearest = nearest_names(cell, column.choices) if column.choices else ()
-    return DataError(
-        f"{cell[:80]!r} cannot stand here", place=f"{place} {column.field}", allowed=column.allowed, nearest=nearest
-    )
-
-
-def _text(cell: str, column: Column, place: str) -> str:
-    if len(cell) > MAX_CELL:
-        raise DataError(f"{len(cell)} characters", place=f"{place} {column.field}", allowed=f"up to {MAX_CELL}")
-    return cell
-
-
-def _names(cell: str, column: Column, place: str) -> tuple[str, ...]:
-    return tuple(entry.strip() for entry in _text(cell, column, place).split("|") if entry.strip())
-
-
-def _choice(cell: str, column: Column, place: str) -> str:
-    if cell not in column.choices:
-        raise _bad(cell, column, place)
-    return cell
-
-
-def _flag(cell: str, column: Column, place: str) -> bool:
-    word = cell.lower()
-    if word in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    raise _bad(cell, column, place)
-
-
-def _number(cell: str, column: Column, place: str) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        raise _bad(cell, column, place) from None
+def _numbers(column: Column, cells: Sequence[str], default: Any) -> list[Any] | None:
+    """Digits and points only, all within bounds; anything else is left to the careful reading."""
+    given = [cell for cell in cells if cell]
+    if not given:
+        return [default] * len(cells)
+    digits = "".join(given)
+    if column.type == "integer":
+        if not digits.isdecimal() or len(max(given, key=len)) > 9:
+            return None
+        values: list[Any] = [int(cell) if cell else None for cell in cells]
+    elif not digits.replace(".", "").isdecimal() or max(given, key=len).count(".") > 1:
+        return None
+    else:
+        try:
+            values = [float(cell) if cell else None for cell in cells]
+        except ValueError:
+            return None
+    known = [value for value in values if value is not None]
     low, high = column.low, column.high
-    outside = (low is not None and (value < low or (column.open_low and value == low))) or (
-        high is not None and value > high
-    )
-    if outside or not math.isfinite(value) or "_" in cell:
-        raise _bad(cell, column, place)
-    if column.exponent and "e" not in cell and "E" not in cell:
-        return float(cell + column.exponent)
-    return value * column.factor
-
-
-def _integer(cell: str, column: Column, place: str) -> int:
-    if cell.isdecimal() and len(cell) < 10 and column.low is not None and column.high is not None:
-        whole = int(cell)
-        if column.low <= whole <= column.high:
-            return whole
-    value = _number(cell, column, place)
-    if value != int(value):
-        raise _bad(cell, column, place)
-    return int(value)
-
-
-def _date(cell: str, column: Column, place: str) -> str:
-    if not _DATE.match(cell):
-        raise _bad(cell, column, place)
-    if len(cell) >= 7 and cell[5] not in "QH":
-        _day(cell if len(cell) == 10 else f"{cell}-01", column, place)
-    return cell
-
-
-def _day(cell: str, column: Column, place: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(cell)
-    except ValueError:
-        raise _bad(cell, column, place) from None
-
-
-_PARSERS: dict[str, Parse] = {
-    "names": _names,
-    "choice": _choice,
-    "flag": _flag,
-    "integer": _integer,
-    "number": _number,
-    "date": _date,
-    "day": _day,
-}
+    if low is not None and (min(known) < low or (column.open_low and min(known) == low)):
+        return None
+    if high is not None and max(known) > high:
+        return None
+    if column.type == "number" and column.exponent:
+        values = [float(cell + column.exponent) if cell else None for cell in cells]
+    elif column.factor != 1.0:
+        values = [None if value is None else value * column.factor for value in values]
+    return values if default is None else [default if value is None else value for value in values]
 
 
 def check_unique(keys: Iterable[str], *, name: str) -> None:

@@ -147,10 +147,9 @@ def build_machine(chip: Chip, relative: Chip | None, server: System | None, prec
     reached = efficiency(kin_of(chip), chip.china_variant_of, precision)
     name = precision if precision in ("fp8", "int8", "fp4") else sixteen
     peak, capped = chip.rates[name], _power_factor(chip, relative)
-    domain = chip.scaleup_domain or 1
-    bus = _bus_bytes_per_s(chip)
-    limit = max(domain, server.chips if server and bus else 1)
-    link = chip.link_bytes_per_s_per_dir
+    link, bus = chip.link_bytes_per_s_per_dir, _bus_bytes_per_s(chip)
+    domain = (chip.scaleup_domain or 1) if link else 1
+    over_bus = max(chip.scaleup_domain or 1, server.chips if server else 1) if bus else 1
     return Machine(
         chip_id=chip.id,
         weight_precision=precision,
@@ -161,8 +160,8 @@ def build_machine(chip: Chip, relative: Chip | None, server: System | None, prec
         moe_bytes_per_s=chip.mem_bytes_per_s * reached.moe_memory,
         attention_bytes_per_s=chip.mem_bytes_per_s * reached.decode_attention,
         memory_bytes=memory,
-        domain=domain if link else 1,
-        group_limit=int(min(limit, constant("most_chips_per_replica"))),
+        domain=domain,
+        group_limit=int(min(max(domain, over_bus), constant("most_chips_per_replica"))),
         link_bytes_per_s=link * constant("link_efficiency") if link else None,
         bus_bytes_per_s=bus,
         exponent=constant(f"roofline_exponent.{ROOFLINE_CLASS[precision]}"),

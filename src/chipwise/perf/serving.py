@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from chipwise.catalogue.objects import Chip, Model
@@ -79,15 +79,29 @@ def estimate_serving(
     chip, model = resolve(chip, model, catalogue)
     precision, kv = weight_precision_of(chip, model, weight_precision), kv_precision_of(kv_precision)
     machine = machine_of(chip, precision, catalogue)
-    best: tuple[Replica, Load, int] | None = None
-    for replica, most in replicas(machine, model, kv, tokens_in, tokens_out):
-        load = batch_within(replica, most, tokens_in, tokens_out, tpot_s, ttft_s)
-        if load is not None and (best is None or _per_chip(replica, load) > _per_chip(best[0], best[1]) * 1.001):
-            best = replica, load, most
-    share = constant("saturation_share" if tpot_s is None and ttft_s is None else "latency_target_share")
+    best = best_replica(machine, model, kv, tokens_in, tokens_out, tpot_s, ttft_s)
     if best is None:
         return _infeasible(chip, model, machine, kv, tokens_in, tokens_out, tpot_s, ttft_s)
-    return _serving_yield(chip, best[0], best[1], best[2], kv, tokens_in, tokens_out, share)
+    share = constant("saturation_share" if tpot_s is None and ttft_s is None else "latency_target_share")
+    return _serving_yield(chip, *best, kv, tokens_in, tokens_out, share)
+
+
+def best_replica(
+    machine: Machine,
+    model: Model,
+    kv_precision: str,
+    input_tokens: float,
+    output_tokens: float,
+    tpot_s: float | None,
+    ttft_s: float | None,
+) -> tuple[Replica, Load, int] | None:
+    """Group with most tokens/s per chip (the smaller of equals), its load, and the requests it could hold."""
+    best: tuple[Replica, Load, int] | None = None
+    for replica, most in replicas(machine, model, kv_precision, input_tokens, output_tokens):
+        load = batch_within(replica, most, input_tokens, output_tokens, tpot_s, ttft_s)
+        if load is not None and (best is None or _per_chip(replica, load) > _per_chip(best[0], best[1]) * 1.001):
+            best = replica, load, most
+    return best
 
 
 def positive(value: float, place: str) -> float:
@@ -148,6 +162,28 @@ def bound_of(load: Load, most: int, cap: int) -> str:
     return "compute" if load.step.compute + load.prefill_s > load.step.memory else "memory bandwidth"
 
 
+def _estimate(
+    machine: Machine,
+    chip: Chip,
+    metric: str,
+    value: float,
+    unit: str,
+    facts: tuple[str, ...],
+    parts: Mapping[str, float] | None = None,
+) -> Estimate:
+    low, high = interval(machine, chip, metric, value)
+    return Estimate(
+        value=value,
+        low=low,
+        high=high,
+        unit=unit,
+        method=f"closed form; operator efficiencies from rung {machine.efficiency.rung!r}",
+        evidence=machine.efficiency.evidence,
+        breakdown=parts or {},
+        facts=facts,
+    )
+
+
 def _serving_yield(
     chip: Chip,
     replica: Replica,
@@ -169,20 +205,7 @@ def _serving_yield(
         "prefill_s": load.prefill_s,
     }
 
-    def estimate(metric: str, value: float, unit: str) -> Estimate:
-        low, high = interval(machine, chip, metric, value)
-        return Estimate(
-            value=value,
-            low=low,
-            high=high,
-            unit=unit,
-            method=f"closed form; operator efficiencies from rung {machine.efficiency.rung!r}",
-            evidence=machine.efficiency.evidence,
-            breakdown=parts if metric == "tpot_mean_ms" else {},
-            facts=facts,
-        )
-
-    rate = estimate("output_tps_per_chip", output, "token/s")
+    rate = _estimate(machine, chip, "output_tps_per_chip", output, "token/s", facts)
     context = input_tokens + output_tokens / 2.0
     each = request_cache_bytes(replica, context) / context
     return ServingYield(
@@ -196,8 +219,8 @@ def _serving_yield(
         kv_precision=kv_precision,
         chips_per_replica=replica.chips,
         batch=load.batch,
-        tpot_s=estimate("tpot_mean_ms", load.tpot_s, "s"),
-        ttft_s=estimate("ttft_mean_ms", load.ttft_s, "s"),
+        tpot_s=_estimate(machine, chip, "tpot_mean_ms", load.tpot_s, "s", facts, parts),
+        ttft_s=_estimate(machine, chip, "ttft_mean_ms", load.ttft_s, "s", facts),
         tokens_per_s_per_chip=rate.scaled(1.0 + input_tokens / output_tokens),
         output_tokens_per_s_per_chip=rate,
         kv_tokens_capacity=cache_room_bytes(replica) / each if each else 0.0,

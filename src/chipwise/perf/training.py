@@ -151,6 +151,8 @@ def _notes(chip: Chip, model: Model, chips: int) -> tuple[str, ...]:
             f"weights, gradients and optimizer take about {state / 1e9:,.0f} GB; "
             f"{chips} chips hold {chips * chip.mem_bytes / 1e9:,.0f} GB"
         )
+    if model.params_total < constant("small_model_params"):
+        notes.append("smaller than the models the utilisation was measured on: host overhead may cost more than half")
     if model.n_experts:
         notes.append("measured with balanced routing; the low end carries natural routing, 10-20 % slower")
     if chip.rate_ranges:

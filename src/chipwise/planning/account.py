@@ -15,7 +15,7 @@ from chipwise.planning.pose import REVEAL_MONTHS, Posed
 from chipwise.planning.solve import cost_parts, money_needed
 from chipwise.planning.tree import PlanTree
 from chipwise.planning.yields import ChipYield
-from chipwise.rules import check
+from chipwise.rules import check, load_rulebook
 from chipwise.scenario.objects import Scenario
 
 
@@ -68,11 +68,27 @@ def verdict_row(judged: LineVerdict, scenario: Scenario) -> dict[str, Any]:
 def stock_rows(scenario: Scenario, catalogue: Catalogue, known_on: dt.date) -> list[dict[str, Any]]:
     """What the law says of chips already held: of the day they were bought, where the scenario says when."""
     hq = buyer_headquarters(scenario)
-    rows = []
+    first_day = load_rulebook().coverage_from
+    rows: list[dict[str, Any]] = []
     for item in scenario.stock:
         on = item.bought or scenario.as_of
         home_made = catalogue.chip(item.chip_id).vendor_country == hq
         route = "local_purchase" if home_made else ("export_from_us" if item.bought else "continued_use_no_shipment")
+        when = f"as bought about {on.isoformat()}" if item.bought else "held; the day of purchase is not given"
+        row = {
+            "role": "stock",
+            "item": item.chip_id,
+            "chip": item.chip_id,
+            "access": "held",
+            "to": scenario.party.headquarters_country,
+            "hq": hq,
+            "on": on,
+            "usable": True,
+        }
+        if on < first_day:
+            because = f"{when}, before the rulebook begins on {first_day.isoformat()}"
+            rows.append({**row, "because": because, "outcome": "not_judged"})
+            continue
         verdict = check(
             item.chip_id,
             to=scenario.party.headquarters_country or hq,
@@ -82,22 +98,7 @@ def stock_rows(scenario: Scenario, catalogue: Catalogue, known_on: dt.date) -> l
             route=route,
             catalogue=catalogue,
         )
-        when = f"as bought about {on.isoformat()}" if item.bought else "held; the day of purchase is not given"
-        rows.append(
-            {
-                "role": "stock",
-                "item": item.chip_id,
-                "chip": item.chip_id,
-                "access": "held",
-                "to": scenario.party.headquarters_country,
-                "hq": hq,
-                "on": on,
-                "usable": True,
-                "because": when,
-                "outcome": verdict.outcome,
-                "verdict": verdict.to_dict(),
-            }
-        )
+        rows.append({**row, "because": when, "outcome": verdict.outcome, "verdict": verdict.to_dict()})
     return rows
 
 
@@ -201,7 +202,8 @@ def assumptions(scenario: Scenario) -> tuple[str, ...]:
         "Chips are paid on delivery; what a rule bars on the day of delivery is neither delivered nor paid.",
         "Training may take its share of the fleet held on the day of the decision, and all of what is bought or "
         "rented; what training leaves is free for serving.",
-        "A final run uses one cluster of one chip type that has a scale-up fabric; research around it may use any.",
+        "A final run uses one cluster of one chip type that has a scale-up fabric; the research around it may use any "
+        "such chip, and cards without a fabric only where 16 bytes per parameter fit in one server of them.",
         "Principal of loans moves cash, not the objective; the plan borrows only where cash binds.",
         f"The plan uses law and offers known on the day of the decision ({scenario.as_of.isoformat()}) unless "
         "--known-on says otherwise; numbers whose evidence came later are used as assumptions and marked.",

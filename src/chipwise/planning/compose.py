@@ -163,7 +163,7 @@ def plan(
         binding_limits=limits,
         finance=account.finance_rows(posed, chosen),
         sensitivity=moved,
-        facts=plan_facts(chosen, posed.inputs.chips, catalogue),
+        facts=plan_facts(chosen, posed.inputs.chips, posed.yields, lasts, catalogue),
         warnings=tuple(account.warnings(chosen, posed, left_out)),
         assumptions=account.assumptions(chosen),
         settings={"seed": seed, "draws": draws, "reveal_months": REVEAL_MONTHS, "expected_tokens_missed": unmet_tokens},

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from chipwise.catalogue import Catalogue
+from chipwise.catalogue import Catalogue, Chip
 from chipwise.core.dates import add_months, month_start
 from chipwise.core.units import HOURS_PER_MONTH, SECONDS_PER_DAY, SECONDS_PER_YEAR
 from chipwise.planning.availability import Access
@@ -35,6 +35,9 @@ class PlanInputs:
     ----------
     clusters : (n_chips,) bool
         Chips with a scale-up fabric, on which a final run may be made; research needs none.
+    trains : (n_chips, n_runs) bool
+        Chips on which a run may be trained: any with a scale-up fabric; a card without one only where the training
+        state of the model fits in one server of it.
     held : (periods, n_chips) float64
         Chips held on the day of the decision and still working.
     survival_per_month : float
@@ -78,7 +81,13 @@ class PlanInputs:
     discount: Floats
     month_share: Floats
     clusters: NDArray[np.bool_]
+    trains: NDArray[np.bool_]
     yields: Mapping[str, ChipYield]
+
+    @property
+    def training_peak(self) -> Floats:
+        """Peak of each chip that can train at least one run, PFLOP/s; 0 for the others. (n_chips,)"""
+        return np.where((self.train_rate > 0.0) & self.trains.any(axis=1), self.peak, 0.0)
 
     @property
     def buy_lines(self) -> list[int]:
@@ -223,7 +232,8 @@ def plan_inputs(
         missed_flop_cost=missed_flop,
         discount=(1.0 + scenario.finance.discount_rate_per_year.value) ** (-months / 12.0),
         month_share=_month_share(scenario, tree),
-        clusters=np.array([bool(catalogue.chip(chip).link_bytes_per_s_per_dir) for chip in chips], bool),
+        trains=_trains(chips, runs, catalogue),
+        clusters=np.array([_has_fabric(catalogue.chip(chip)) for chip in chips], bool),
         yields=yields,
     )
 
@@ -263,3 +273,31 @@ def _month_share(scenario: Scenario, tree: PlanTree) -> Floats:
     following = add_months(month_start(scenario.as_of), 1)
     share[0] = (following - scenario.as_of).days / (following - month_start(scenario.as_of)).days
     return share
+
+
+TRAINING_BYTES_PER_PARAMETER = 16.0
+"""Weights and gradients in 16 bits, Adam's copy and two moments in 32: 2 + 2 + 12 byte (ZeRO, arXiv 1910.02054)."""
+CARDS_PER_SERVER = 8
+"""Cards of one server where the catalogue lists none: the usual build; an assumption of the plan."""
+
+
+FABRIC_CHIPS = 4
+"""Chips that a scale-up fabric joins at least; a bridge between two cards is none."""
+
+
+def _has_fabric(chip: Chip) -> bool:
+    return (chip.scaleup_domain or 1) >= FABRIC_CHIPS
+
+
+def _trains(chips: tuple[str, ...], runs: tuple[Run, ...], catalogue: Catalogue) -> NDArray[np.bool_]:
+    able = np.zeros((len(chips), len(runs)), bool)
+    for row, chip_id in enumerate(chips):
+        chip = catalogue.chip(chip_id)
+        if _has_fabric(chip):
+            able[row] = True
+            continue
+        server = catalogue.server_of(chip_id)
+        memory = (chip.mem_bytes or 0.0) * (CARDS_PER_SERVER if server is None else server.chips)
+        for column, run in enumerate(runs):
+            able[row, column] = catalogue.model(run.proxy).params_total * TRAINING_BYTES_PER_PARAMETER <= memory
+    return able

@@ -246,7 +246,16 @@ def later_lines(reading: PlanReading) -> tuple[PlanLine, ...]:
 def _series(reading: PlanReading, line: list[int]) -> dict[str, list[float]]:
     data = reading.inputs
     series: dict[str, list[float]] = {
-        name: [] for name in ("tokens_wanted_per_day", "tokens_served_per_day", "cash_usd", "owed_usd", "spent_usd")
+        name: []
+        for name in (
+            "tokens_wanted_per_day",
+            "tokens_served_per_day",
+            "tokens_bought_per_day",
+            "cash_usd",
+            "owed_usd",
+            "spent_usd",
+            "tokens_bought_usd",
+        )
     }
     for kind in ("stock", "training", "serving"):
         series.update({f"{kind}:{name}": [] for name in data.chips})
@@ -258,10 +267,17 @@ def _series(reading: PlanReading, line: list[int]) -> dict[str, list[float]]:
         missed = sum(share * float(reading.unserved[op].sum()) for op, share in operations)
         series["tokens_wanted_per_day"].append(wanted * day)
         series["tokens_served_per_day"].append((wanted - missed) * day)
+        bought = sum(share * float(reading.api[op].sum()) for op, share in operations)
+        bought_cost = sum(
+            share * float((reading.api[op].sum(axis=1) * data.api_price[index]).sum()) for op, share in operations
+        )
+        series["tokens_bought_per_day"].append(bought * day)
         series["cash_usd"].append(float(reading.cash[index]) * MONEY_UNIT_USD)
         series["owed_usd"].append(float(reading.owed[index].sum()) * MONEY_UNIT_USD)
-        rent = float((reading.rent[index] * data.unit_price).sum())
-        series["spent_usd"].append((paid.get(index, 0.0) + rent) * MONEY_UNIT_USD)
+        part = float(data.month_share[data.tree.nodes[index].period])
+        rent = part * float((reading.rent[index] * data.unit_price).sum())
+        series["tokens_bought_usd"].append(part * bought_cost * MONEY_UNIT_USD)
+        series["spent_usd"].append((paid.get(index, 0.0) + rent + part * bought_cost) * MONEY_UNIT_USD)
         for chip, name in enumerate(data.chips):
             rented = sum(float(reading.rent[index, col]) for col in data.rent_lines if data.line_chip[col] == chip)
             stock = data.held[data.tree.nodes[index].period, chip] + float(reading.new[index, chip]) + rented
@@ -315,6 +331,7 @@ def branch_futures(reading: PlanReading) -> tuple[Branch, ...]:
                 runs=_runs_done(reading, line),
                 served_share=served / wanted if wanted > 0.0 else 1.0,
                 bought=bought,
+                tokens_bought_usd=sum(series["tokens_bought_usd"]),
             )
         )
     return tuple(sorted(found, key=lambda branch: (-branch.probability, branch.id)))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Collection
 
 import numpy as np
 
 from chipwise.planning.inputs import PlanInputs
-from chipwise.planning.lp import INFINITY, Solver
+from chipwise.planning.lp import INFINITY, Floats, Ints, Solver
 from chipwise.planning.model import PlanModel, build_model
 from chipwise.planning.result import Mend
 from chipwise.planning.solve import Solved, solve_plan
@@ -54,11 +54,11 @@ def binding_limits(model: PlanModel, solved: Solved) -> tuple[str, ...]:
         if full.any():
             line = data.lines[column]
             found.append((float(weight[full].sum()), f"monthly cap of {line.item_id} ({line.id})"))
-    able = np.where(data.train_rate > 0.0, data.peak, 0.0)
-    used = ((values[blocks.train] + values[blocks.final]).sum(axis=2) * data.peak[None, :]).sum(axis=1)
+    able = data.training_peak
+    used = ((values[blocks.train] + values[blocks.final]).sum(axis=2) * able[None, :]).sum(axis=1)
     period = np.array([node.period for node in data.tree.nodes])
     limit = data.training_share * (data.held * able[None, :]).sum(axis=1)[period]
-    limit = limit + (values[blocks.new] * data.peak[None, :]).sum(axis=1)
+    limit = limit + (values[blocks.new] * able[None, :]).sum(axis=1)
     full = (used > 0.0) & (used >= limit * (1.0 - 1e-6))
     if full.any():
         found.append((float(weight[full].sum()), f"share of the held fleet for training ({data.training_share:.0%})"))
@@ -73,9 +73,7 @@ def binding_limits(model: PlanModel, solved: Solved) -> tuple[str, ...]:
     return tuple(sentence for _, sentence in sorted(found, key=lambda entry: (-entry[0], entry[1])))
 
 
-def _row_activity(
-    model: PlanModel, solved: Solved, rows: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _row_activity(model: PlanModel, solved: Solved, rows: Ints) -> Floats:
     programme = model.programme
     per_column = np.diff(programme.starts)
     contribution = programme.values * np.repeat(solved.values, per_column)
@@ -83,50 +81,47 @@ def _row_activity(
     return np.asarray(activity[rows], float)
 
 
-def _smallest(model: PlanModel, run: int, open_columns: Callable[[Solver], None], cost_columns: object) -> float | None:
-    """Least total of the opened columns with which `run` is done on every branch; None when they cannot mend it."""
+def _smallest(model: PlanModel, solved: Solved, opened: Ints, room: float) -> float | None:
+    """Least total of the `opened` columns with which every run is done on every branch and no more tokens are missed.
+
+    None when they cannot mend it.
+    """
     solver = Solver(model.programme)
-    columns = np.asarray(cost_columns, np.int64)
-    everything = np.arange(model.programme.cost.size)
-    solver.cost_columns(everything, 0.0)
-    short = model.blocks.short[:, run]
-    other = np.delete(model.blocks.short, run, axis=1)
-    solver.bound_columns(short, 0.0, 0.0)
-    solver.cost_columns(other, 0.0)
-    solver.bound_columns(model.blocks.gap, 0.0, 0.0)
-    open_columns(solver)
-    solver.cost_columns(columns, 1.0)
+    blocks = model.blocks
+    solver.cost_columns(np.arange(model.programme.cost.size), 0.0)
+    solver.bound_columns(blocks.short, 0.0, 0.0)
+    solver.bound_columns(blocks.unserved, 0.0, solved.values[blocks.unserved] * (1.0 + 1e-6) + 1e-6)
+    solver.bound_columns(blocks.gap, 0.0, 0.0)
+    solver.bound_columns(opened, 0.0, room)
+    solver.cost_columns(opened, 1.0)
     found = solver.solve()
-    return float(found.values[columns].sum()) if found.status == "optimal" else None
+    return float(found.values[opened].sum()) if found.status == "optimal" else None
 
 
-def _share_mend(model: PlanModel, run: int, name: str) -> Mend | None:
+def _share_mend(model: PlanModel, solved: Solved, names: str) -> Mend | None:
     data = model.inputs
-    columns = model.blocks.extra_share
-    room = 1.0 - data.training_share
-    amount = _smallest(model, run, lambda solver: solver.bound_columns(columns, 0.0, room), columns)
+    amount = _smallest(model, solved, model.blocks.extra_share, 1.0 - data.training_share)
     if amount is None:
         return None
     new = data.training_share + amount
     return Mend(
-        missed=name,
+        missed=names,
         change="training share",
         amount=new,
         unit="share of the held fleet",
-        sentence=f"give training {new:.0%} of the held fleet, not {data.training_share:.0%}, from the first month",
+        sentence=f"give training {new:.1%} of the held fleet, not {data.training_share:.1%}, from the first month",
     )
 
 
-def _chip_mend(model: PlanModel, run: int, name: str) -> Mend | None:
+def _chip_mend(model: PlanModel, solved: Solved, names: str) -> Mend | None:
     data = model.inputs
-    best = int(np.argmax(data.train_rate))
-    columns = model.blocks.extra_chips[best : best + 1]
-    amount = _smallest(model, run, lambda solver: solver.bound_columns(columns, 0.0, INFINITY), columns)
+    best = int(np.argmax(data.train_rate * data.clusters))
+    amount = _smallest(model, solved, model.blocks.extra_chips[best : best + 1], INFINITY)
     if amount is None:
         return None
     chips = int(np.ceil(amount - 1e-6))
     return Mend(
-        missed=name,
+        missed=names,
         change="more chips held",
         amount=float(chips),
         unit=data.chips[best],
@@ -134,37 +129,40 @@ def _chip_mend(model: PlanModel, run: int, name: str) -> Mend | None:
     )
 
 
-def _later_mend(inputs: PlanInputs, run: int, name: str) -> Mend | None:
-    last = inputs.runs[run].last
+def _later_mend(inputs: PlanInputs, missed: Collection[int], names: str) -> Mend | None:
+    last = max(inputs.runs[run].last for run in missed)
     for months in LATER_MONTHS:
         if last + months >= inputs.tree.periods:
             return None
         runs = tuple(
-            dataclasses.replace(entry, last=entry.last + months) if number == run else entry
+            dataclasses.replace(entry, last=entry.last + months) if number in missed else entry
             for number, entry in enumerate(inputs.runs)
         )
         model = build_model(dataclasses.replace(inputs, runs=runs))
-        if run not in missed_runs(model, solve_plan(model, whole_servers=False)):
+        if not missed_runs(model, solve_plan(model, whole_servers=False)):
+            plural = "s" if months > 1 else ""
             return Mend(
-                missed=name,
+                missed=names,
                 change="later deadline",
                 amount=float(months),
                 unit="months",
-                sentence=f"move the deadline by {months} month{'s' if months > 1 else ''}",
+                sentence=f"move the deadline{'s' if len(missed) > 1 else ''} by {months} month{plural}",
             )
     return None
 
 
 def mends(model: PlanModel, solved: Solved) -> tuple[Mend, ...]:
-    """Smallest single changes that would let the most-missed run be done, each alone; empty when nothing is missed.
+    """Smallest single changes that would let all missed runs be done on every branch, each alone.
 
-    A change asks that the run be done on every branch, whatever it costs and whatever else is left undone.
+    Empty when nothing is missed. Cost is no object, but no more tokens may be missed than before and no money appears.
     """
     missed = missed_runs(model, solved)
     if not missed:
         return ()
-    data = model.inputs
-    run = max(missed, key=lambda number: (missed[number] * data.runs[number].total_flop, -number))
-    name = data.runs[run].name
-    found = [_share_mend(model, run, name), _chip_mend(model, run, name), _later_mend(data, run, name)]
+    names = ", ".join(model.inputs.runs[run].name for run in missed)
+    found = [
+        _share_mend(model, solved, names),
+        _chip_mend(model, solved, names),
+        _later_mend(model.inputs, missed, names),
+    ]
     return tuple(entry for entry in found if entry is not None)

@@ -86,8 +86,10 @@ class _Assembly:
         self.parent = np.array([node.parent for node in tree.nodes])
         self.probability = np.array([node.probability for node in tree.nodes])
         self.weight = self.probability * inputs.discount[self.period]
+        self.part = inputs.month_share[self.period]
         self.op_node = np.array([operation.node for operation in tree.operations])
-        self.op_weight = self.weight[self.op_node] * np.array([operation.share for operation in tree.operations])
+        share = np.array([operation.share for operation in tree.operations])
+        self.op_weight = (self.weight * self.part)[self.op_node] * share
         self.delivered = tuple(deliveries(tree, inputs.access))
         self.nodes = len(tree.nodes)
         self.ops = len(tree.operations)
@@ -117,7 +119,8 @@ class _Assembly:
         rent_upper = np.zeros_like(upper)
         for column in data.rent_lines:
             rent_upper[:, column] = data.order_cap[:, column]
-        rent = lp.variables(upper.shape, cost=self.weight[:, None] * data.unit_price[None, :], upper=rent_upper)
+        monthly = self.weight * self.part
+        rent = lp.variables(upper.shape, cost=monthly[:, None] * data.unit_price[None, :], upper=rent_upper)
         return order, new, rent
 
     def _salvage(self, node: int, column: int, share: float) -> float:
@@ -173,10 +176,9 @@ class _Assembly:
         single = np.array([run.homogeneous for run in data.runs], bool)
         shape = (self.nodes, len(data.chips), len(data.runs))
         lateness = 1.0 + START_EARLY_PER_MONTH * self.period
-        power = (self.probability * lateness)[:, None, None] * data.power_cost[None, :, None]
-        train = lp.variables(
-            shape, cost=power, upper=np.where(in_time[:, None, :] & able[None, :, None], INFINITY, 0.0)
-        )
+        power = (self.probability * self.part * lateness)[:, None, None] * data.power_cost[None, :, None]
+        may = able[:, None] & data.trains
+        train = lp.variables(shape, cost=power, upper=np.where(in_time[:, None, :] & may[None], INFINITY, 0.0))
         final = lp.variables(
             shape,
             cost=power,
@@ -195,13 +197,14 @@ class _Assembly:
         if data.cluster_chips is not None:
             cluster = lp.constraints((self.nodes, len(data.chips)), upper=data.cluster_chips)
             lp.entries(cluster[:, :, None], final, 1.0)
-        limit = data.training_share * (data.held * np.where(able, data.peak, 0.0)[None, :]).sum(axis=1)
+        peak = data.training_peak
+        limit = data.training_share * (data.held * peak[None, :]).sum(axis=1)
         share_row = lp.constraints((self.nodes,), upper=limit[self.period])
-        lp.entries(share_row[:, None, None], train, data.peak[None, :, None])
-        lp.entries(share_row[:, None, None], final, data.peak[None, :, None])
-        lp.entries(share_row[:, None], new, -data.peak[None, :])
+        lp.entries(share_row[:, None, None], train, peak[None, :, None])
+        lp.entries(share_row[:, None, None], final, peak[None, :, None])
+        lp.entries(share_row[:, None], new, -peak[None, :])
         for column in data.rent_lines:
-            lp.entries(share_row, rent[:, column], -data.peak[data.line_chip[column]])
+            lp.entries(share_row, rent[:, column], -peak[data.line_chip[column]])
         return train, final, short, final_short, share_row
 
     def _deadlines(
@@ -305,7 +308,8 @@ class _Assembly:
         start = np.zeros(self.nodes)
         start[0] = 0.0 if finance.cash_usd is None else finance.cash_usd.value / MONEY_UNIT_USD
         free = finance.cash_usd is None
-        row = lp.constraints((self.nodes,), lower=-INFINITY if free else start - burn, upper=start - burn)
+        flow = start - burn * self.part
+        row = lp.constraints((self.nodes,), lower=-INFINITY if free else flow, upper=flow)
         inner = self.parent >= 0
         lp.entries(row, cash, 1.0)
         lp.entries(row[inner], cash[self.parent[inner]], -1.0)
@@ -317,14 +321,16 @@ class _Assembly:
 
     def _spending(self, row: Ints, rent: Ints, serve: Ints, api: Ints, train: Ints, final: Ints) -> None:
         data, lp = self.inputs, self.lp
-        share = np.array([operation.share for operation in data.tree.operations])
-        lp.entries(row[:, None], rent, data.unit_price[None, :])
+        part = self.part
+        share = np.array([operation.share for operation in data.tree.operations]) * part[self.op_node]
+        lp.entries(row[:, None], rent, part[:, None] * data.unit_price[None, :])
         by_op = row[self.op_node][:, None, None]
         lp.entries(by_op, serve, share[:, None, None] * data.power_cost[None, :, None])
         lp.entries(by_op, api, (share[:, None] * data.api_price[self.op_node])[:, :, None])
         by_node = row[:, None, None]
-        lp.entries(by_node, train, data.power_cost[None, :, None])
-        lp.entries(by_node, final, data.power_cost[None, :, None])
+        power = part[:, None, None] * data.power_cost[None, :, None]
+        lp.entries(by_node, train, power)
+        lp.entries(by_node, final, power)
 
     def _capex_rows(self, order: Ints, cash_row: Ints) -> Ints:
         """Buying is paid on delivery, and stays under the ceiling of each twelve months."""
@@ -368,7 +374,7 @@ class _Assembly:
     def relaxations(self, room: Ints, share_row: Ints) -> tuple[Ints, Ints]:
         """Columns held at zero that `chipwise.planning.mend` opens to find the smallest change that mends a plan."""
         data, lp = self.inputs, self.lp
-        able = np.where(data.train_rate > 0.0, data.peak, 0.0)
+        able = data.training_peak
         whole = (data.held * able[None, :]).sum(axis=1)
         extra_share = lp.variables((1,), upper=0.0)
         lp.entries(share_row, extra_share[0], -whole[self.period])

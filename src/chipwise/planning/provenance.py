@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 
 from chipwise.catalogue import Catalogue
 from chipwise.catalogue.measures import chip_fact
-from chipwise.core.fact import Fact
+from chipwise.core.fact import Fact, Status
+from chipwise.perf.explain import sources_of
+from chipwise.planning.runway_result import Runway
+from chipwise.planning.yields import ChipYield
 from chipwise.scenario.mutate import quantities
 from chipwise.scenario.objects import Scenario
 
@@ -42,8 +45,13 @@ def data_snapshot() -> str:
     return digest.hexdigest()[:16]
 
 
-def plan_facts(scenario: Scenario, chips: Iterable[str], catalogue: Catalogue) -> tuple[Fact, ...]:
-    """Every fact behind a plan, once, ordered by id: the scenario's numbers and the chips' figures."""
+def plan_facts(
+    scenario: Scenario, chips: Iterable[str], yields: Mapping[str, ChipYield], lasts: Runway, catalogue: Catalogue
+) -> tuple[Fact, ...]:
+    """Every fact behind a plan, once, ordered by id.
+
+    The scenario's numbers, the chips' figures, what the yields rest on, and the assumptions of the runway.
+    """
     found: dict[str, Fact] = {entry.id: entry.fact() for entry in quantities(scenario)}
     for chip_id in sorted(set(chips)):
         chip = catalogue.chip(chip_id)
@@ -51,4 +59,27 @@ def plan_facts(scenario: Scenario, chips: Iterable[str], catalogue: Catalogue) -
             fact = chip_fact(chip, name)
             if fact.value is not None:
                 found[fact.id] = fact
+    for entry in lasts.inputs:
+        fact = entry.to_fact()
+        found.setdefault(fact.id, fact)
+    for identity in sorted(_yield_facts(yields) - found.keys()):
+        row = sources_of([identity], catalogue)[0]
+        if row["source"]:
+            found[identity] = Fact(
+                id=identity, value=row["value"], unit="", source=row["source"], status=_status_of(identity)
+            )
     return tuple(found[key] for key in sorted(found))
+
+
+def _status_of(identity: str) -> Status:
+    return "measured" if identity.startswith(("efficiency/", "utilisation/", "perf/day_load")) else "estimated"
+
+
+def _yield_facts(yields: Mapping[str, ChipYield]) -> set[str]:
+    found: set[str] = set()
+    for entry in yields.values():
+        if entry.training_flop_per_s is not None:
+            found.update(entry.training_flop_per_s.facts)
+        for estimate in entry.serving_tokens_per_s.values():
+            found.update(estimate.facts)
+    return found

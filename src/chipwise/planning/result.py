@@ -93,9 +93,13 @@ class Branch:
     months : tuple of datetime.date
     series : mapping of str to tuple of float
         ``stock:<chip>``, ``training:<chip>``, ``serving:<chip>`` (chips), ``tokens_wanted_per_day``,
-        ``tokens_served_per_day``, ``cash_usd``, ``owed_usd``, ``spent_usd``.
+        ``tokens_served_per_day``, ``tokens_bought_per_day``, ``cash_usd``, ``owed_usd``, ``spent_usd``.
     runs : mapping of str to float
         Run → share of its work done by its deadline.
+    bought : mapping of str to float
+        Chips ordered over the horizon, by chip id.
+    tokens_bought_usd : float
+        Spent on tokens of other providers over the horizon.
     """
 
     id: str
@@ -107,6 +111,7 @@ class Branch:
     runs: Mapping[str, float]
     served_share: float
     bought: Mapping[str, float]
+    tokens_bought_usd: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types."""
@@ -120,6 +125,7 @@ class Branch:
             "runs": dict(self.runs),
             "served_share": self.served_share,
             "bought": dict(self.bought),
+            "tokens_bought_usd": self.tokens_bought_usd,
         }
 
 

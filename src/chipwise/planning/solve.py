@@ -91,6 +91,12 @@ def _decide_ports(model: PlanModel, solver: Solver, relaxed: Solution) -> Soluti
     return _optimal(solver.solve())
 
 
+def floor_orders(model: PlanModel, ordered: Floats) -> Floats:
+    """Orders cut to whole servers month by month: never more than before, so every limit that held still holds."""
+    unit = np.array(model.inputs.server_chips, float)
+    return np.asarray(np.floor(ordered / unit[None, :] + 1e-9) * unit[None, :], float)
+
+
 def round_orders(model: PlanModel, ordered: Floats, *, up: bool) -> Floats:
     """Round orders to whole servers cumulatively along the tree.
 
@@ -132,8 +138,13 @@ def _rounded(model: PlanModel, solver: Solver, solution: Solution) -> Solution:
     ordered = np.minimum(solution.values[order], limit)
     money = _new_money(model, solution.values)
     answer = None
-    for up in (True, False):
-        fixed = np.minimum(round_orders(model, ordered, up=up), limit)
+    candidates = (
+        round_orders(model, ordered, up=True),
+        round_orders(model, ordered, up=False),
+        floor_orders(model, ordered),
+    )
+    for candidate in candidates:
+        fixed = np.minimum(candidate, limit)
         solver.bound_columns(order[:, columns], fixed[:, columns], fixed[:, columns])
         answer = solver.solve()
         if answer.status == "optimal" and _new_money(model, answer.values) <= money + 1e-6:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from chipwise.planning.tree import months_into
 from chipwise.scenario.objects import Quantity, Scenario, TrainingJob
 
+QUARTER_MONTHS = 3.0
+"""Recurring runs that come more often than this are planned in bundles of one quarter."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
@@ -77,17 +80,20 @@ def _occurrences(job: TrainingJob, scenario: Scenario, overhead: float) -> list[
                 homogeneous=True,
             )
         ]
-    every = 12.0 / job.per_year
-    count = int((last - first + 1) / every + 1e-9)
-    return [
-        Run(
-            name=f"{job.name} {number + 1}",
-            proxy=job.proxy,
-            flop=job.flop.value,
-            research_flop=job.flop.value * overhead,
-            first=first + round(number * every),
-            last=min(last, first + max(round(number * every), round((number + 1) * every) - 1)),
-            homogeneous=False,
+    every = max(QUARTER_MONTHS, 12.0 / job.per_year)
+    bundled = job.flop.value * job.per_year * every / 12.0
+    runs = []
+    for number in range(max(1, int((last - first + 1) / every + 1e-9))):
+        start = min(last, first + round(number * every))
+        runs.append(
+            Run(
+                name=f"{job.name} {number + 1}",
+                proxy=job.proxy,
+                flop=bundled,
+                research_flop=bundled * overhead,
+                first=start,
+                last=min(last, max(start, first + round((number + 1) * every) - 1)),
+                homogeneous=False,
+            )
         )
-        for number in range(count)
-    ]
+    return runs

@@ -19,6 +19,11 @@ def chips_of(branch: Mapping[str, Any], kind: str) -> list[str]:
     return sorted(name[len(prefix) :] for name in branch["series"] if name.startswith(prefix))
 
 
+def first_days(branch: Mapping[str, Any]) -> list[str]:
+    """First day of every month, so that bars are as wide as a month."""
+    return [f"{str(month)[:7]}-01" for month in branch["months"]]
+
+
 def _area(branch: Mapping[str, Any], kind: str, chip: str, colours: Colours, **more: Any) -> dict[str, Any]:
     colour, pattern = colours[chip]
     trace: dict[str, Any] = {
@@ -50,7 +55,8 @@ def purchases_figure(branch: Mapping[str, Any], lines: Sequence[Mapping[str, Any
     for line in lines:
         if line.get("chip"):
             months = bought.setdefault(str(line["chip"]), {})
-            months[str(line["when"])] = months.get(str(line["when"]), 0.0) + float(line.get("count") or 0.0)
+            month = str(line["when"])[:7]
+            months[month] = months.get(month, 0.0) + float(line.get("count") or 0.0)
     data = []
     for chip in sorted(bought):
         colour, pattern = colours[chip]
@@ -61,8 +67,8 @@ def purchases_figure(branch: Mapping[str, Any], lines: Sequence[Mapping[str, Any
             {
                 "type": "bar",
                 "name": label(chip),
-                "x": list(branch["months"]),
-                "y": rounded([bought[chip].get(str(month), 0.0) for month in branch["months"]]),
+                "x": first_days(branch),
+                "y": rounded([bought[chip].get(str(month)[:7], 0.0) for month in branch["months"]]),
                 "marker": marker,
                 "hovertemplate": "%{y:,.0f}",
             }
@@ -80,11 +86,9 @@ def use_figure(branch: Mapping[str, Any], colours: Colours) -> Figure:
         _area(branch, SERVING, chip, colours, yaxis="y2", xaxis="x", showlegend=chip not in trained) for chip in served
     ]
     top = max(_peak(branch, TRAINING), _peak(branch, SERVING), 1.0) * 1.05
-    layout = _time_layout("training, chips")
-    layout["yaxis"].update(domain=[0.54, 1.0], range=[0, top])
-    layout["yaxis2"] = axis("serving, chips", domain=[0.0, 0.46], range=[0, top], anchor="x", rangemode="tozero")
-    layout["xaxis"]["anchor"] = "y2"
-    layout["height"] = 420
+    layout = _two_panels("training, chips", "serving, chips")
+    for name in ("yaxis", "yaxis2"):
+        layout[name]["range"] = [0, top]
     return {"data": data, "layout": layout}
 
 
@@ -99,8 +103,8 @@ def tokens_figure(branch: Mapping[str, Any]) -> Figure:
     served = branch["series"].get("tokens_served_per_day", [])
     data = []
     for name, values, colour, dash in (
-        ("wanted", wanted, palette.WANTED, "dash"),
         ("served", served, palette.SERVED, "solid"),
+        ("wanted", wanted, palette.WANTED, "dash"),
     ):
         if any(float(value) > 0.0 for value in values):
             data.append(
@@ -116,7 +120,7 @@ def tokens_figure(branch: Mapping[str, Any]) -> Figure:
                 }
             )
     layout = _time_layout("tokens a day")
-    layout["yaxis"].update(type="log", exponentformat="SI", dtick=1)
+    layout["yaxis"].update(type="log", exponentformat="B", dtick="D2")
     layout["yaxis"].pop("rangemode")
     return {"data": data, "layout": layout}
 
@@ -147,20 +151,30 @@ def money_figure(branch: Mapping[str, Any]) -> Figure:
     data.append(
         {
             "type": "bar",
-            "name": "spent in the month on chips and rent",
-            "x": months,
+            "name": "spent",
+            "x": first_days(branch),
             "y": rounded([value / 1e6 for value in spent]),
             "yaxis": "y2",
             "marker": {"color": palette.SPENT},
             "hovertemplate": "USD %{y:,.4~g} m",
         }
     )
-    layout = _time_layout("cash and debt, USD m")
-    layout["yaxis"].update(domain=[0.5, 1.0])
-    layout["yaxis2"] = axis("spent in the month, USD m", domain=[0.0, 0.4], anchor="x", rangemode="tozero")
+    return {"data": data, "layout": _two_panels("cash and debt, USD m", "spent in the month on chips and rent, USD m")}
+
+
+def _two_panels(above: str, below: str) -> dict[str, Any]:
+    """Two panels over the same months, each with its name and unit above it."""
+    layout = _time_layout("")
+    layout["yaxis"].update(domain=[0.56, 0.95])
+    layout["yaxis2"] = axis(domain=[0.0, 0.39], anchor="x", rangemode="tozero", separatethousands=True)
     layout["xaxis"]["anchor"] = "y2"
-    layout["height"] = 420
-    return {"data": data, "layout": layout}
+    layout["height"] = 430
+    layout["annotations"] = [
+        {"text": name, "x": 0, "y": y, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom",
+         "showarrow": False}
+        for name, y in ((above, 0.96), (below, 0.40))
+    ]  # fmt: skip
+    return layout
 
 
 def _time_layout(unit: str) -> dict[str, Any]:

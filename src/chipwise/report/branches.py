@@ -156,14 +156,48 @@ def heat(done: float) -> int:
     return 5 if done >= 0.999 else min(4, int(done * 5.0))
 
 
-def next_steps(plan: Mapping[str, Any], most: int = 8) -> list[dict[str, Any]]:
-    """The first purchases and loans after now, on any branch, by time."""
+def stretch_name(line: Mapping[str, Any], branches: Sequence[Mapping[str, Any]], several_paths: bool) -> str:
+    """The stretch of the tree on which a line stands, in words."""
+    rule, path = split_id(str(line.get("branch", "now")))
+    parts = []
+    if "." in rule:
+        for branch in branches:
+            if lies_on(str(line["branch"]), branch["id"]) and str(line["when"]) in branch["months"]:
+                parts.append(text.words(branch["states"][branch["months"].index(str(line["when"]))]))
+                break
+    if path and several_paths:
+        parts.append(f"{path} demand")
+    return ", ".join(parts) or "every future"
+
+
+def order_rows(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Purchases, rents and loans after now, the orders of one chip on one stretch of the tree in one row, by time."""
     accepted = plan["scenario"].get("accept_needs_counsel")
-    found = []
+    branches = plan["plan"]["branches"]
+    several = len({branch["demand_path"] for branch in branches}) > 1
+    groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for line in plan["plan"]["periods"]:
-        if line["action"] in (*PURCHASES, "borrow", "repay"):
-            view = line_view(line, accepted)
-            view["branch"] = str(line.get("branch", ""))
-            view["probability"] = text.share(line.get("probability"))
-            found.append(view)
-    return found[:most]
+        if line["action"] in (*PURCHASES, "borrow", "repay", "sell"):
+            keys = ("branch", "action", "chip", "market", "outcome", "licence_probability")
+            groups.setdefault(tuple(str(line.get(key)) for key in keys), []).append(line)
+    rows: list[tuple[str, float, int, dict[str, Any]]] = []
+    for lines in groups.values():
+        first, last = lines[0], lines[-1]
+        metered = first["action"] in ("rent", "api")
+        counts = [text.as_number(line.get("count")) or 0.0 for line in lines]
+        count = max(counts) if metered else sum(counts)
+        cost = sum(text.as_number(line.get("cost_usd")) or 0.0 for line in lines)
+        view = line_view({**first, "count": count, "cost_usd": max(
+            text.as_number(line.get("cost_usd")) or 0.0 for line in lines) if metered else cost}, accepted)  # fmt: skip
+        same = len(lines) > 1 and len(set(counts)) == 1 and first["action"] in ("buy", "lease")
+        view.update(
+            orders=f"{len(lines)} of {text.count(counts[0])}" if same else str(len(lines)),
+            span=text.month(first["when"])
+            if text.month(first["when"]) == text.month(last["when"])
+            else f"{text.month(first['when'])} to {text.month(last['when'])}",
+            where=stretch_name(first, branches, several),
+            branch=str(first.get("branch", "")),
+            probability=text.share(first.get("probability")),
+        )
+        rows.append((str(first["when"]), -(text.as_number(first.get("probability")) or 0.0), len(rows), view))
+    return [view for *_, view in sorted(rows, key=lambda row: row[:3])]

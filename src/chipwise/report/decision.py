@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chipwise.report import palette, text
-from chipwise.report.figures import SENSE_ENDS, SENSE_NAMES, SENSES, runway_sentence
+from chipwise.report.figures import SENSE_ENDS, SENSE_NAMES, SENSES
 from chipwise.report.sources import FactIndex, Link
+from chipwise.report.warned import ranked_warnings
 
 PURCHASES = ("buy", "rent", "lease", "api")
 VERBS = {
@@ -114,7 +116,9 @@ def _purchase_sentence(lines: Sequence[Mapping[str, Any]]) -> str:
             continue
         cost = sum(float(line.get("cost_usd") or 0.0) for line in found)
         whats = " and ".join(line_what(line) for line in found)
-        parts.append(f"{VERBS[action].lower()} {whats} ({text.usd(cost)}{' a month' if action in ('rent', 'api') else ''})")
+        parts.append(
+            f"{VERBS[action].lower()} {whats} ({text.usd(cost)}{' a month' if action in ('rent', 'api') else ''})"
+        )
     if not parts:
         return "Buy and rent nothing now."
     sentence = "; ".join(parts)
@@ -154,62 +158,48 @@ def status_view(plan: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+LONGEST_BAR = 6.0
+"""Years at the right end of the bars of the first screen."""
+
+
 def runway_cards(runway: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The four senses in words, with where their interval lies on a common scale of 0 to 100 %."""
-    longest = 6.0
     cards = []
     for name in SENSES:
         sense = runway.get(name) or {}
         low, high = text.as_number(sense.get("low")), text.as_number(sense.get("high"))
         centre = text.as_number(sense.get("years"))
-        start = min(low if low is not None else 0.0, longest) / longest * 100.0
-        end = min(high if high is not None else 0.0, longest) / longest * 100.0
+        ranged = centre is not None and low is not None and high is not None and not math.isinf(low)
+        start, end = _place(low), _place(high)
+        ends_on = text.month(sense["ends_on"]) if sense.get("ends_on") else ""
         cards.append(
             {
                 "name": SENSE_NAMES[name],
                 "ends": SENSE_ENDS[name],
                 "value": text.years(sense.get("years")),
-                "range": text.interval(low, high, lambda end_: text.years(end_, unit=False))
-                if centre is not None and low is not None and low != float("inf")
-                else "",
-                "sentence": runway_sentence(sense),
+                "range": text.interval(low, high, lambda years: text.years(years, unit=False)) if ranged else "",
                 "why": str(sense.get("undetermined") or ""),
                 "binding": runway.get("binding") == name,
-                "ends_on": text.month(sense["ends_on"]) if sense.get("ends_on") else "",
+                "ends_on": "already over" if centre == 0.0 else ends_on,
                 "start": f"{start:.1f}",
                 "width": f"{max(end - start, 0.8):.1f}",
-                "centre": "" if centre is None else f"{min(centre, longest) / longest * 100.0:.1f}",
-                "beyond": high is not None and high > longest,
-                "drawn": centre is not None and low is not None and low != float("inf"),
+                "centre": f"{_place(centre):.1f}",
+                "drawn": ranged,
             }
         )
     return cards
 
 
-def flips(runway: Mapping[str, Any]) -> list[str]:
-    """Sentences on senses that nobody's knowledge can settle: zero at one end, over a year at the other."""
-    found = []
-    for flip in runway.get("sensitive") or []:
-        name = SENSE_NAMES.get(str(flip["sense"]), str(flip["sense"])).lower()
-        inputs = " and ".join(str(entry) for entry in flip.get("inputs", []))
-        found.append(
-            f"The {name} runway runs from {text.years(flip['shortest_years'])} to {text.years(flip['longest_years'])} "
-            f"depending on {inputs} alone."
-        )
-    return found
+def _place(years: float | None) -> float:
+    """Percent of the bar at which a number of years lies."""
+    return min(years or 0.0, LONGEST_BAR) / LONGEST_BAR * 100.0
 
 
-def weight_of(warning: str) -> int:
-    """Rank of a warning for the first screen, most important first."""
-    ranks = (("counsel", 0), ("GP10", 0), ("runway runs from", 1), ("cash", 2), ("published after", 3), ("recheck", 3))
-    return min((rank for word, rank in ranks if word in warning), default=5)
-
-
-def ranked_warnings(plan: Mapping[str, Any]) -> list[str]:
-    """All warnings of plan and runway, each once, the most important first."""
-    runway = plan.get("runway") or {}
-    every = [*flips(runway), *map(str, plan.get("warnings", [])), *map(str, runway.get("warnings", []))]
-    return sorted(dict.fromkeys(every), key=weight_of)
+def held_unsure(plan: Mapping[str, Any]) -> list[str]:
+    """Chips held of which the law cannot tell whether they may be used, or says that they may not."""
+    unsure = ("needs_counsel", "prohibited_GP10_risk", "licence_required")
+    rows = plan.get("verdicts") or []
+    return [str(row["item"]) for row in rows if row.get("role") == "stock" and row.get("outcome") in unsure]
 
 
 def decision_view(plan: Mapping[str, Any], index: FactIndex) -> dict[str, Any]:
@@ -217,13 +207,15 @@ def decision_view(plan: Mapping[str, Any], index: FactIndex) -> dict[str, Any]:
     accepted = plan["scenario"].get("accept_needs_counsel")
     lines = plan["plan"]["now"]
     views = [{**line_view(line, accepted), "facts": line_facts(line, plan["scenario"]["id"], index)} for line in lines]
-    warned = ranked_warnings(plan)
+    flagged = [view for view in views if view["flagged"]]
+    warned = [entry for entry in ranked_warnings(plan) if not (flagged and "needs_counsel" in entry)]
     return {
         "headline": headline(plan),
         "acts": [view for view in views if view["action"] not in ("assign", "defer")],
         "defers": [view for view in views if view["action"] == "defer"],
         "assignments": assignments(lines),
-        "flagged": [view for view in views if view["flagged"]],
+        "flagged": flagged,
+        "held_unsure": held_unsure(plan),
         "status": status_view(plan),
         "senses": runway_cards(plan.get("runway") or {}),
         "warnings": warned[:MOST_WARNINGS],

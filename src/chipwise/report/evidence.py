@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chipwise.report import palette, text
-from chipwise.report.figures import METRICS, SENSE_ENDS, SENSE_NAMES, SENSES, changed_value
+from chipwise.report.figures import SENSE_ENDS, SENSE_NAMES, SENSES
 from chipwise.report.sources import FactIndex
+from chipwise.report.tornado import METRICS, changed_value, swings
 
 MOST_DRIVERS = 6
 
@@ -62,7 +63,9 @@ def _variant(variant: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def yield_rows(rows: Sequence[Mapping[str, Any]], index: FactIndex, colours: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:
+def yield_rows(
+    rows: Sequence[Mapping[str, Any]], index: FactIndex, colours: Mapping[str, tuple[str, str]]
+) -> list[dict[str, Any]]:
     """What a chip gives each workload, with its interval, its evidence and its facts."""
     out = []
     for row in rows:
@@ -75,8 +78,10 @@ def yield_rows(rows: Sequence[Mapping[str, Any]], index: FactIndex, colours: Map
                 "colour": colours.get(chip, (palette.IDLE, ""))[0],
                 "workload": str(row.get("workload") or ""),
                 "determined": determined,
-                "value": text.quantity(row.get("value"), unit) if determined else text.UNKNOWN,
-                "range": text.interval(row.get("low"), row.get("high"), lambda end: text.quantity(end, unit))
+                "value": text.quantity(row.get("value"), unit, 3) if determined else text.UNKNOWN,
+                "range": text.interval(
+                    row.get("low"), row.get("high"), lambda end, unit=unit: text.quantity(end, unit, 3)
+                )
                 if determined
                 else "",
                 "evidence": str(row.get("evidence") or ""),
@@ -89,6 +94,10 @@ def yield_rows(rows: Sequence[Mapping[str, Any]], index: FactIndex, colours: Map
             }
         )
     return out
+
+
+def _yield_range(row: Mapping[str, Any], unit: str) -> str:
+    return text.interval(row.get("low"), row.get("high"), lambda end: text.quantity(end, unit, 3))
 
 
 def _unit_in(name: str) -> str:
@@ -113,12 +122,23 @@ def sensitivity_rows(rows: Sequence[Mapping[str, Any]], index: FactIndex) -> lis
     ]
 
 
+def quiet_numbers(plan: Mapping[str, Any]) -> list[dict[str, str]]:
+    """For each metric, the numbers that do not visibly move it, in one sentence."""
+    central = central_metrics(plan)
+    found = []
+    for metric in METRICS:
+        _, moving, quiet = swings(plan.get("sensitivity") or [], metric, central[metric.key])
+        sentence = f"No visible effect on {metric.name}: {'; '.join(quiet)}." if quiet else ""
+        if not moving:
+            sentence = f"Nothing that was tried moves the {metric.name}."
+        found.append({"key": metric.key, "sentence": sentence})
+    return found
+
+
 def central_metrics(plan: Mapping[str, Any]) -> dict[str, float | None]:
     """The plan's own value of each metric of the sensitivity table."""
     body = plan["plan"]
-    bought_now = sum(
-        float(line.get("count") or 0.0) for line in body["now"] if line["action"] in ("buy", "lease")
-    )
+    bought_now = sum(float(line.get("count") or 0.0) for line in body["now"] if line["action"] in ("buy", "lease"))
     expected = sum(
         float(branch["probability"]) * sum(float(number) for number in branch["bought"].values())
         for branch in body["branches"]

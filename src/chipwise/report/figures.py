@@ -9,7 +9,6 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from chipwise.report import palette, text
@@ -62,9 +61,6 @@ def axis(title: str = "", **more: Any) -> dict[str, Any]:
     return {"title": {"text": title, "standoff": 8}, "automargin": True, **more}
 
 
-# ---------------------------------------------------------------------------------------------------- runway
-
-
 def _reach(runway: Mapping[str, Any]) -> float:
     """Right end of the axis, years."""
     finite = [2.0]
@@ -82,9 +78,7 @@ def runway_sentence(sense: Mapping[str, Any]) -> str:
     if sense.get("years") is None:
         return text.UNKNOWN
     low, high = sense.get("low"), sense.get("high")
-    if low is None or high is None:
-        return text.years(sense["years"])
-    if str(low) == "inf":
+    if low is None or high is None or str(low) == "inf":
         return text.years(sense["years"])
     return f"{text.years(sense['years'])} ({text.years(low, unit=False)} to {text.years(high, unit=False)})"
 
@@ -116,9 +110,7 @@ def runway_figure(runway: Mapping[str, Any]) -> Figure:
     return {"data": data, "layout": layout}
 
 
-def _interval_marks(
-    sense: Mapping[str, Any], row: int, colour: str, reach: float, name: str
-) -> list[dict[str, Any]]:
+def _interval_marks(sense: Mapping[str, Any], row: int, colour: str, reach: float, name: str) -> list[dict[str, Any]]:
     """Bar, median tick and central mark of one sense, clipped at `reach` with an arrow."""
     centre = text.as_number(sense.get("years"))
     low = text.as_number(sense.get("low"))
@@ -135,7 +127,7 @@ def _interval_marks(
                 "x": rounded([start, end]),
                 "y": [row, row],
                 "line": {"color": colour, "width": 14},
-                "opacity": 0.35,
+                "opacity": 0.45,
                 "hovertemplate": hover,
             }
         )
@@ -159,101 +151,3 @@ def _mark(x: float, y: float, colour: str, symbol: str, size: int, hover: str) -
         "cliponaxis": False,
         "hovertemplate": hover,
     }
-
-
-# ---------------------------------------------------------------------------------------------------- what would change it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """One thing a changed number may move: key of the sensitivity row, name, and how it is written."""
-
-    key: str
-    name: str
-    axis: str
-    scale: float
-    form: Any
-
-
-METRICS = (
-    Metric(
-        key="chips_bought_expected",
-        name="chips bought over the horizon (expected)",
-        axis="chips bought, expected",
-        scale=1.0,
-        form=text.count,
-    ),
-    Metric(key="chips_bought_now", name="chips bought now", axis="chips bought now", scale=1.0, form=text.count),
-    Metric(key="cost_usd", name="cost (expected, discounted)", axis="cost, USD m", scale=1e6, form=text.usd),
-    Metric(key="missed_share", name="share of work missed", axis="share missed, %", scale=0.01, form=text.share),
-)
-
-
-def changed_value(row: Mapping[str, Any]) -> str:
-    """The changed number with its central value."""
-    unit = str(row.get("unit", ""))
-    return f"{text.quantity(row.get('value'), unit)} (not {text.quantity(row.get('central'), unit)})"
-
-
-def sensitivity_figure(rows: Sequence[Mapping[str, Any]], metric: Metric, base: float | None, most: int = 14) -> Figure:
-    """Tornado: from the central plan to the plan with one number at either end of its range, widest first."""
-    spans: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        spans.setdefault(str(row["label"]), []).append(row)
-    values = {name: [float(text.as_number(row.get(metric.key)) or 0.0) for row in found] for name, found in spans.items()}
-    centre = base if base is not None else _middle(values)
-    widest = sorted(values, key=lambda name: (-max(abs(value - centre) for value in values[name]), name))[:most]
-    ends = ((False, "number at the low end", palette.LOW_END), (True, "number at the high end", palette.HIGH_END))
-    data = []
-    for upper, name, colour in ends:
-        picked = [
-            (title, row) for title in widest for row in spans[title] if (_number(row, "value") > _number(row, "central")) == upper
-        ]
-        if not picked:
-            continue
-        shown = [_number(row, metric.key) for _, row in picked]
-        data.append(
-            {
-                "type": "bar",
-                "orientation": "h",
-                "name": name,
-                "y": [label(title) for title, _ in picked],
-                "x": rounded([(value - centre) / metric.scale for value in shown]),
-                "base": float(f"{centre / metric.scale:.6g}"),
-                "marker": {"color": colour},
-                "customdata": [
-                    [label(changed_value(row)), metric.form(value)] for (_, row), value in zip(picked, shown, strict=True)
-                ],
-                "hovertemplate": f"%{{y}}<br>at %{{customdata[0]}}<br>{metric.name}: %{{customdata[1]}}<extra></extra>",
-            }
-        )
-    layout = base_layout(
-        xaxis=axis(metric.axis),
-        yaxis=axis(categoryorder="array", categoryarray=[label(name) for name in reversed(widest)]),
-        barmode="overlay",
-        bargap=0.35,
-        height=120 + 30 * len(widest),
-        shapes=[
-            {
-                "type": "line",
-                "x0": centre / metric.scale,
-                "x1": centre / metric.scale,
-                "y0": 0,
-                "y1": 1,
-                "yref": "paper",
-                "line": {"width": 1.5, "color": palette.WANTED, "dash": "dot"},
-            }
-        ],
-    )
-    layout["legend"] = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
-    layout["margin"] = {"l": 8, "r": 16, "t": 32, "b": 8}
-    return {"data": data, "layout": layout}
-
-
-def _number(row: Mapping[str, Any], key: str) -> float:
-    return float(text.as_number(row.get(key)) or 0.0)
-
-
-def _middle(values: Mapping[str, Sequence[float]]) -> float:
-    flat = sorted(value for found in values.values() for value in found)
-    return flat[len(flat) // 2] if flat else 0.0

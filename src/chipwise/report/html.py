@@ -8,7 +8,7 @@ from importlib import resources
 from typing import Any
 
 from chipwise.core.json_text import plain
-from chipwise.report import branches, decision, evidence, figures, law, palette, sources, text
+from chipwise.report import branches, decision, evidence, figures, law, palette, sources, text, tornado, warned
 from chipwise.report.branch_figures import money_figure, purchases_figure, stock_figure, tokens_figure, use_figure
 
 SECTIONS = (
@@ -59,8 +59,8 @@ def all_figures(plan: Mapping[str, Any]) -> dict[str, Any]:
             for branch in body["branches"]
         },
         "metric": {
-            metric.key: {"tornado": figures.sensitivity_figure(rows, metric, central[metric.key])}
-            for metric in figures.METRICS
+            metric.key: {"tornado": tornado.sensitivity_figure(rows, metric, central[metric.key])}
+            for metric in tornado.METRICS
             if rows
         },
     }
@@ -84,30 +84,34 @@ def context(plan: Mapping[str, Any]) -> dict[str, Any]:
     facts = sources.fact_rows(plan.get("facts") or [], index)
     scenario = plan["scenario"]
     states = branches.states_of(plan["plan"]["branches"])
+    rows = branches.branch_rows(plan)
     return {
         "sections": SECTIONS,
         "scenario": scenario,
-        "title": scenario.get("title") or scenario["id"],
+        "title": text.capital(str(scenario.get("title") or scenario["id"])),
         "as_of": text.date(scenario.get("as_of")),
         "known_on": text.date(plan.get("known_on")),
         "decision": decision.decision_view(plan, index),
         "draws": text.count(runway.get("draws")),
         "seed": runway.get("seed"),
         "senses": evidence.sense_rows(runway, index),
-        "flips": decision.flips(runway),
-        "branches": branches.branch_rows(plan),
+        "flips": warned.flips(runway),
+        "branches": rows,
         "states": [{"name": text.words(name), "tint": number % 6} for name, number in states.items()],
-        "next_steps": branches.next_steps(plan),
+        "orders": branches.order_rows(plan),
+        "all_done": all(row["runs_done"] == row["runs_all"] for row in rows),
         "work": evidence.work_rows(plan),
         "market": market,
         "stock": stock,
         "finance": evidence.finance_rows(finance),
         "parts": evidence.cost_parts(finance),
-        "metrics": figures.METRICS,
+        "metrics": tornado.METRICS,
         "sensitivity": evidence.sensitivity_rows(plan.get("sensitivity") or [], index),
+        "quiet": evidence.quiet_numbers(plan),
+        "reveal_months": (plan.get("settings") or {}).get("reveal_months"),
         "yields": evidence.yield_rows(plan.get("yields") or [], index, colours),
         "assumptions": [str(entry) for entry in plan.get("assumptions", [])],
-        "warnings": decision.ranked_warnings(plan),
+        "warnings": warned.ranked_warnings(plan),
         "facts": sources.grouped(facts),
         "fact_count": text.count(len(facts)),
         "version": plan.get("version"),

@@ -8,7 +8,7 @@ from typing import Any
 from chipwise.report import palette, text
 from chipwise.report.sources import FactIndex
 
-ACCESS = {"buy": "buy", "rent": "rent", "lease": "lease", "api": "tokens", "held": "in stock"}
+ACCESS = {"buy": "buy", "rent": "rent", "lease": "lease", "api": "tokens", "held": "held"}
 
 
 def citation_text(citation: Any) -> str:
@@ -43,7 +43,7 @@ def verdict_row(row: Mapping[str, Any], plan: Mapping[str, Any], index: FactInde
         "answer": palette.answer(outcome),
         "outcome": outcome,
         "usable": bool(row.get("usable")),
-        "because": str(row.get("because") or ""),
+        "because": because(row.get("because")),
         "opted_in": opted_in,
         "reason": str(accepted or "") if opted_in else "",
         "classification": text.words(verdict.get("classification")),
@@ -52,7 +52,7 @@ def verdict_row(row: Mapping[str, Any], plan: Mapping[str, Any], index: FactInde
         "exception": str(verdict.get("exception") or ""),
         "question": text.words(verdict["open_question"]) if verdict.get("open_question") else "",
         "steps": steps,
-        "deciding": steps[-1]["reason"] if steps else "",
+        "deciding": deciding(verdict.get("steps") or [], outcome),
         "citations": [citation_text(entry) for entry in verdict.get("citations") or []],
         "margins": [_margin(entry) for entry in verdict.get("margins") or []],
         "flips": [_flip(entry) for entry in verdict.get("flips") or []],
@@ -62,6 +62,23 @@ def verdict_row(row: Mapping[str, Any], plan: Mapping[str, Any], index: FactInde
         "rulebook": str(verdict.get("rulebook") or ""),
         "facts": _facts(row, plan, index),
     }
+
+
+def because(reason: Any) -> str:
+    """The plan's reason; a bare outcome says no more than the answer beside it and is left out."""
+    shown = str(reason or "")
+    return "" if shown in palette.ANSWERS else shown
+
+
+def deciding(steps: Sequence[Any], outcome: str) -> str:
+    """Reason of the step that settles it: the one that asks for counsel, else the item's class."""
+    for step in steps:
+        if isinstance(step, Mapping) and outcome == "needs_counsel" and step.get("finding") == outcome:
+            return str(step.get("reason") or "")
+    for step in steps:
+        if isinstance(step, Mapping) and step.get("layer") == "classification":
+            return str(step.get("reason") or "")
+    return ""
 
 
 def _facts(row: Mapping[str, Any], plan: Mapping[str, Any], index: FactIndex) -> list[dict[str, str]]:

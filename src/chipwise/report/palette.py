@@ -92,7 +92,10 @@ ANSWERS: dict[str, Answer] = {
         tone="bar", mark="✕", short="may not", meaning="the act may breach General Prohibition 10"
     ),
     "needs_counsel": Answer(
-        tone="counsel", mark="?", short="cannot tell: needs counsel", meaning="undetermined; a person must read the text"
+        tone="counsel",
+        mark="?",
+        short="cannot tell: needs counsel",
+        meaning="undetermined; a person must read the text",
     ),
     "not_applicable": Answer(
         tone="plain", mark="·", short="no chip changes hands", meaning="tokens are bought, not chips"

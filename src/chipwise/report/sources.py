@@ -77,9 +77,10 @@ def fact_rows(facts: Sequence[Mapping[str, Any]], index: FactIndex) -> list[dict
                 "number": number,
                 "anchor": anchor,
                 "id": str(fact["id"]),
+                "short": str(fact["id"]).removeprefix(group_of(str(fact["id"]))) or str(fact["id"]),
                 "value": text.quantity(fact.get("value"), unit),
                 "exact": "" if fact.get("value") is None else f"{fact['value']} {unit}".strip(),
-                "range": text.interval(low, high, lambda end, unit=unit: text.quantity(end, unit)),
+                "range": _range(low, high, unit),
                 "source": str(fact.get("source") or ""),
                 "status": str(fact.get("status") or ""),
                 "as_of": text.date(fact["as_of"]) if fact.get("as_of") else "",
@@ -88,6 +89,10 @@ def fact_rows(facts: Sequence[Mapping[str, Any]], index: FactIndex) -> list[dict
             }
         )
     return rows
+
+
+def _range(low: Any, high: Any, unit: str) -> str:
+    return text.interval(low, high, lambda end: text.quantity(end, unit))
 
 
 def grouped(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -176,7 +176,7 @@ def month(value: Any) -> str:
     return date(str(value)[:7]) if value is not None else NONE
 
 
-def quantity(value: Any, unit: str = "") -> str:
+def quantity(value: Any, unit: str = "", digits: int = 4) -> str:
     """A number with its SI unit, scaled for reading.
 
     Examples
@@ -197,30 +197,48 @@ def quantity(value: Any, unit: str = "") -> str:
         shown = unit.replace("flop", "FLOP")
         for scale, prefix in _SI:
             if abs(number) >= scale:
-                return f"{_significant(number / scale, 4)} {prefix}{shown.replace('byte', 'B')}"
-        return f"{_significant(number, 4)} {shown}"
-    text = _plain(number)
+                return f"{_significant(number / scale, digits)} {prefix}{shown.replace('byte', 'B')}"
+        return f"{_significant(number, digits)} {shown}"
+    text = _plain(number, digits)
     return f"{text} {unit}" if unit else text
 
 
-def _plain(number: float) -> str:
+def _plain(number: float, digits: int) -> str:
     size = abs(number)
-    if size >= 1e9 or 0.0 < size < 1e-3:
-        mantissa, exponent = f"{number:.3g}".split("e") if "e" in f"{number:.3g}" else (f"{number:.3g}", "0")
-        return f"{mantissa}e{int(exponent)}"
-    return _grouped(number, 0) if size >= 1e3 and number == round(number) else _significant(number, 4)
+    if size >= 1e15 or 0.0 < size < 1e-3:
+        mantissa, _, exponent = f"{number:.3g}".partition("e")
+        return f"{mantissa}e{int(exponent)}" if exponent else mantissa
+    for scale, name in _MONEY[:3]:
+        if size >= scale:
+            return f"{_significant(number / scale, digits)} {name}"
+    return _grouped(number, 0) if size >= 1e3 and number == round(number) else _significant(number, digits)
 
 
 def interval(low: Any, high: Any, form: Any) -> str:
-    """Two ends in one form, ``low to high``; empty when neither is given."""
+    """Two ends in one form, ``low to high``, a unit that both share written once; empty when neither is given.
+
+    Examples
+    --------
+    >>> interval(2e12, 3e12, lambda end: quantity(end, "FLOP/s"))
+    '2 to 3 TFLOP/s'
+    """
     if low is None and high is None:
         return ""
-    return f"{form(low)} to {form(high)}"
+    first, second = form(low), form(high)
+    number, space, unit = first.partition(" ")
+    if space and number[:1].isdigit() and second.partition(" ")[2] == unit:
+        first = number
+    return f"{first} to {second}"
 
 
 def words(code: Any) -> str:
     """A code of a closed vocabulary as words: underscores become spaces."""
     return str(code).replace("_", " ") if code not in (None, "") else NONE
+
+
+def capital(sentence: str) -> str:
+    """The same with a capital first letter."""
+    return sentence[:1].upper() + sentence[1:]
 
 
 def slug(text: str) -> str:

@@ -68,11 +68,16 @@ def _check_header(names: Any, place: str) -> None:
     missing = [name for name in NEEDED if name not in names]
     if missing:
         near = nearest_names(missing[0], [str(name) for name in names])
-        raise RuleError(f"no column {', '.join(missing)}", place=place, allowed="the columns of oracles.csv", nearest=near)
+        raise RuleError(
+            f"no column {', '.join(missing)}", place=place, allowed="the columns of oracles.csv", nearest=near
+        )
     strange = [name for name in names if name not in KNOWN]
     if strange:
         raise RuleError(
-            f"unknown column {strange[0]!r}", place=place, allowed=", ".join(KNOWN), nearest=nearest_names(str(strange[0]), KNOWN)
+            f"unknown column {strange[0]!r}",
+            place=place,
+            allowed=", ".join(KNOWN),
+            nearest=nearest_names(str(strange[0]), KNOWN),
         )
 
 
@@ -142,7 +147,11 @@ def _figures(cell: Mapping[str, str], place: str) -> dict[str, Span]:
 
 def _die(cell: Mapping[str, str], place: str, rulebook: Rulebook) -> dict[str, Any]:
     designer = cell["designer_hq"]
-    code = country_code(designer, place=f"{place} designer_hq", rulebook=rulebook, unknown_allowed=True) if designer else ""
+    code = (
+        country_code(designer, place=f"{place} designer_hq", rulebook=rulebook, unknown_allowed=True)
+        if designer
+        else ""
+    )
     return {
         "die_node_nm": _number(cell["die_node_nm"], f"{place} die_node_nm"),
         "die_planar": _flag(cell["die_planar"], f"{place} die_planar"),

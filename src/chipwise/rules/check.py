@@ -37,8 +37,7 @@ def verdict_of(case: CaseSpec, rulebook: Rulebook | None = None) -> Verdict:
     """
     book = rulebook if rulebook is not None else load_rulebook()
     refuse_red_flags(case.end_use, case.buyer_name)
-    answer = decide(case, book.law(case.on), book.newest_source, book.tables["open_questions"])
-    return Verdict(case=case, answer=answer, rulebook=book)
+    return Verdict(case=case, answer=decide(case, book), rulebook=book)
 
 
 def check(

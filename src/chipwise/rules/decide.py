@@ -8,12 +8,17 @@ never becomes free.
 from __future__ import annotations
 
 import datetime as dt
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
-from chipwise.rules.layers import classify, destination, enduse, exceptions, letters, parties, review, subject
 from chipwise.rules.law import Law
+from chipwise.rules.layers import classify, destination, enduse, exceptions, letters, parties, review, subject
 from chipwise.rules.objects import Answer, CaseSpec
 from chipwise.rules.vocabulary import MOVEMENT, POLICIES, strictest
+
+if TYPE_CHECKING:
+    from chipwise.rules.rulebook import Rulebook
 
 
 class Reading(NamedTuple):
@@ -37,33 +42,26 @@ class Ruling(NamedTuple):
 
 
 FREE = Ruling("no", "NLR", "not_applicable")
-MIXED_FREE = frozenset({"none", "hbm_free", "overcome"})
 
 
-def decide(case: CaseSpec, law: Law, newest_source: dt.date, questions: dict[str, dict[str, str]]) -> Answer:
-    """Answer one case under the law of its day.
-
-    Parameters
-    ----------
-    newest_source : datetime.date
-        Past it, whatever turns on a stay is left to a person.
-    questions : mapping
-        Table of open questions; gives the review policy that goes with each.
-    """
+def decide(case: CaseSpec, rulebook: Rulebook) -> Answer:
+    """Answer one case under the law of its day."""
+    law = rulebook.law(case.on)
     entries = classify.entries_of(case, law)
     seats = headquarters_readings(case, law)
     readings = [Reading(e.entry, e.data_center, near, e.question) for e in entries for near in seats]
-    rulings = [judge(case, law, reading, newest_source) for reading in readings]
-    first = rulings[0]
-    if len(rulings) > 1 and len({(r.licence, r.outcome) for r in rulings}) > 1:
-        ruling = _undetermined(case, readings, rulings, questions)
-    elif len(rulings) > 1:
-        ruling = first._replace(policy=strictest(*(r.policy for r in rulings if r.policy), "not_applicable"), letter=_letter_of(rulings))
-    else:
-        ruling = first
+    rulings = [judge(case, law, reading, rulebook) for reading in readings]
+    ruling = rulings[0]
+    letter = ruling.letter
+    if len(rulings) > 1:
+        letter = _letter_of(readings, rulings)
+        if len({(r.licence, r.outcome) for r in rulings}) > 1:
+            ruling = _counsel(_disagreement(case, readings, rulings))
+        else:
+            ruling = ruling._replace(policy=strictest(*(r.policy for r in rulings if r.policy), "not_applicable"))
     if ruling.outcome == "needs_counsel":
-        ruling = ruling._replace(policy=_question_policy(ruling, rulings, questions))
-    word = classification(case, law, entries, ruling.letter)
+        ruling = ruling._replace(policy=_question_policy(ruling, rulings, rulebook.tables["open_questions"]))
+    word = classification(case, law, entries, letter)
     if word == "letter_controlled" and ruling.outcome == "licence_required" and len(rulings) > 1:
         ruling = ruling._replace(policy=_letter_policy(readings, rulings, ruling.policy))
     return Answer(word, ruling.licence, ruling.outcome, ruling.policy, ruling.exception, ruling.question)
@@ -75,34 +73,36 @@ def headquarters_readings(case: CaseSpec, law: Law) -> tuple[bool | None, ...]:
     if hq == "unknown":
         return False, True
     near = law.near.get(hq)
-    return (near,) if near is not False or not case.designer_hq else (law.near.get(case.designer_hq) or near,)
+    if near is False and case.designer_hq:
+        return (law.near.get(case.designer_hq),)
+    return (near,)
 
 
-def judge(case: CaseSpec, law: Law, reading: Reading, newest_source: dt.date) -> Ruling:
+def judge(case: CaseSpec, law: Law, reading: Reading, rulebook: Rulebook) -> Ruling:
     """The ruling of one reading of the facts."""
     movement = MOVEMENT[case.route]
     origin = subject.subject_of(case, law, frozenset({reading.entry}))
     if origin == "presumed_in_breach":
-        return _prohibition(case, law, reading)
+        return _prohibition(case, law)
     if movement == "cloud":
         return _cloud(case, law, reading)
+    if origin == "foreign_made":
+        return _counsel("foreign_made")
     if movement == "held":
-        return _held(case, law, reading, newest_source)
+        return _held(case, law, reading, rulebook)
     embargo = law.embargoes.get(case.to)
     if embargo is not None:
         return _embargoed(case, law, reading, embargo["policy"])
-    if origin == "foreign_made":
-        return _counsel("foreign_made")
     if case.to == "US":
         return FREE
-    return _transaction(case, law, reading, newest_source)
+    return _transaction(case, law, reading, rulebook.newest_source)
 
 
 def _counsel(question: str, policy: str = "", letter: str = "no") -> Ruling:
     return Ruling("undetermined", "needs_counsel", policy, "", question, letter)
 
 
-def _prohibition(case: CaseSpec, law: Law, reading: Reading) -> Ruling:
+def _prohibition(case: CaseSpec, law: Law) -> Ruling:
     """General Prohibition 10: an act with a chip presumed made in breach."""
     if case.route == "acquired_for_analysis":
         return _counsel("analysis_only")
@@ -122,16 +122,20 @@ def _cloud(case: CaseSpec, law: Law, reading: Reading) -> Ruling:
     return _counsel(question) if question else FREE
 
 
-def _held(case: CaseSpec, law: Law, reading: Reading, newest_source: dt.date) -> Ruling:
+def _held(case: CaseSpec, law: Law, reading: Reading, rulebook: Rulebook) -> Ruling:
     """Hardware kept in use: nothing moves; what matters is how it came there."""
-    if subject.subject_of(case, law, frozenset({reading.entry})) == "foreign_made":
-        return _counsel("foreign_made")
-    if case.to in law.embargoes:
-        return _counsel("hardware_held")
     if case.to == "US":
         return FREE
-    today = _transaction(case, law, reading, newest_source)
-    return today if today.outcome == "NLR" else _counsel("hardware_held", letter=today.letter)
+    if case.to in law.embargoes:
+        return _counsel("hardware_held")
+    today = _transaction(case, law, reading, rulebook.newest_source)
+    if today.outcome == "NLR":
+        return today
+    if case.acquired_on is not None and case.acquired_on <= case.on:
+        then = replace(case, on=case.acquired_on, route="export_from_us", acquired_on=None)
+        if decide(then, rulebook).outcome == "NLR":
+            return FREE
+    return _counsel("hardware_held", letter=today.letter)
 
 
 def _embargoed(case: CaseSpec, law: Law, reading: Reading, policy: str) -> Ruling:
@@ -151,12 +155,13 @@ def _transaction(case: CaseSpec, law: Law, reading: Reading, newest_source: dt.d
     letter = letters.letter_finding(case, law, reading.data_center, reading.hq_near)
     if party.caught:
         return Ruling("yes", "licence_required", law.affiliates_row["policy"], letter=letter.reach)
-    place = destination.by_place(case, law, reading.entry)
-    found = place if place.required else destination.by_headquarters(case, law, reading.entry, reading.hq_near)
-    if found.required is False and place.required is None:
-        found = place
+    found = destination.by_place(case, law, reading.entry)
+    if not found.required:
+        seat = destination.by_headquarters(case, law, reading.entry, reading.hq_near)
+        if seat.required or found.required is False:
+            found = seat
     if found.required is None:
-        return _counsel(found.question, letter=letter.reach)
+        return _counsel(found.question, _policy(case, law, reading), letter.reach)
     if found.required:
         return _required(case, law, reading, party, letter)
     return _not_required(case, law, reading, party, letter)
@@ -180,14 +185,14 @@ def _required(
         return _counsel(reading.question, policy)
     exception = exceptions.exception_of(case, law, reading.entry, reading.data_center, near_hq)
     if letter.reach == "yes" or exception is None or use:
-        stricter = strictest(policy, "presumption_of_denial") if use else policy
-        return Ruling("yes", "licence_required", stricter)
+        barred = law.affiliates_row["policy"] if question else policy
+        return Ruling("yes", "licence_required", strictest(policy, barred))
     question = question or exceptions.exception_question(case, law, near_hq)
     if letter.reach != "no":
         question = question or letter.question
     if question:
         return _counsel(question, policy)
-    return Ruling("yes", str(exception["outcome"]), "not_applicable", str(exception["id"]))
+    return Ruling("yes", str(exception["outcome"]), "not_applicable", str(exception["exception"]))
 
 
 def _not_required(
@@ -202,37 +207,38 @@ def _not_required(
         question = question or unsettled.question
     if letter.reach != "no":
         question = question or letter.question
-    if case.to not in law.near and reading.entry not in MIXED_FREE:
-        question = question or "country_unknown"
     if case.to not in law.near:
         question = question or "country_unknown"
     return _counsel(question, letter=letter.reach) if question else FREE
 
 
-def _letter_of(rulings: list[Ruling]) -> str:
-    reaches = {ruling.letter for ruling in rulings}
-    return next(reach for reach in ("yes", "reported", "open", "no") if reach in reaches)
+def _letter_of(readings: list[Reading], rulings: list[Ruling]) -> str:
+    """How far a letter reaches the item where the list does not: for the class."""
+    reaches = {ruling.letter for reading, ruling in zip(readings, rulings, strict=True) if reading.entry == "none"}
+    return next((reach for reach in ("yes", "reported", "open") if reach in reaches), "no")
 
 
-def _undetermined(
-    case: CaseSpec, readings: list[Reading], rulings: list[Ruling], questions: dict[str, dict[str, str]]
-) -> Ruling:
-    """Readings that disagree: name what they disagree over."""
-    question = next((ruling.question for ruling in rulings if ruling.question), "")
-    for name, pick in (
-        ("headquarters_unknown", lambda r: (r.entry, r.data_center)),
-        ("figure_unknown", lambda r: (r.data_center, r.hq_near)),
-        ("data_center_design", lambda r: (r.entry, r.hq_near)),
-    ):
-        groups: dict[object, set[tuple[str, str]]] = {}
-        for reading, ruling in zip(readings, rulings, strict=True):
-            groups.setdefault(pick(reading), set()).add((ruling.licence, ruling.outcome))
-        if any(len(group) > 1 for group in groups.values()) and not question:
-            question = name
-    if case.data_center_design is None and question in ("", "figure_unknown") and _exact(case):
-        question = "data_center_design"
-    letter = _letter_of(rulings) if all(ruling.letter != "no" for ruling in rulings) else "no"
-    return _counsel(question or "figure_unknown", letter=letter)
+def _disagreement(case: CaseSpec, readings: list[Reading], rulings: list[Ruling]) -> str:
+    """What the readings disagree over: headquarters, design for data centers, a figure, or their own question."""
+    if case.firmware_locked:
+        return "firmware_locked"
+    if case.item_kind == "foundry_die":
+        return "die_unmeasured"
+    answers = [(ruling.licence, ruling.outcome) for ruling in rulings]
+    own = next((ruling.question for ruling in rulings if ruling.question), "")
+    by_seat = [(reading.entry, reading.data_center) for reading in readings]
+    if not own and _splits(by_seat, answers):
+        return "headquarters_unknown"
+    if own:
+        return own
+    by_figure = [(reading.data_center, reading.hq_near) for reading in readings]
+    return "figure_unknown" if _splits(by_figure, answers) else "data_center_design"
+
+
+def _splits(keys: Sequence[tuple[object, object]], answers: Sequence[tuple[str, str]]) -> bool:
+    """Whether readings that agree in `keys` still differ in their answers."""
+    seen: dict[tuple[object, object], tuple[str, str]] = {}
+    return any(seen.setdefault(key, answer) != answer for key, answer in zip(keys, answers, strict=True))
 
 
 def _letter_policy(readings: list[Reading], rulings: list[Ruling], policy: str) -> str:
@@ -241,11 +247,7 @@ def _letter_policy(readings: list[Reading], rulings: list[Ruling], policy: str) 
     return strictest(*own) if own else policy
 
 
-def _exact(case: CaseSpec) -> bool:
-    return case.tpp[0] == case.tpp[1] and case.perf_density[0] == case.perf_density[1]
-
-
-def _question_policy(ruling: Ruling, rulings: list[Ruling], questions: dict[str, dict[str, str]]) -> str:
+def _question_policy(ruling: Ruling, rulings: list[Ruling], questions: Mapping[str, Mapping[str, str]]) -> str:
     """The policy that goes with an open question: its own, or the strictest of the readings."""
     own = questions.get(ruling.question, {}).get("policy", "strictest")
     if own != "strictest":
@@ -266,10 +268,8 @@ def classification(case: CaseSpec, law: Law, entries: tuple[classify.Entry, ...]
     origin = subject.subject_of(case, law, names)
     if origin == "presumed_in_breach":
         return "prc_3a090_presumed"
-    if names <= {"none"} or ("none" in names and letter in ("yes", "reported") and not _design_open(case, entries)):
-        if letter in ("yes", "reported"):
-            return "letter_controlled" if letter == "yes" else "letter_controlled_reported"
-        return "at_only"
+    if "none" in names and letter in ("yes", "reported") and not _design_open(case, entries):
+        return "letter_controlled" if letter == "yes" else "letter_controlled_reported"
     if _design_open(case, entries):
         if "a" in names:
             return "4a090_dc_disputed" if case.item_kind == "system" else "3a090_a_dc_disputed"

@@ -7,35 +7,28 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+from chipwise.rules.china_gate import gate_of
 from chipwise.rules.decide import Reading, headquarters_readings, judge
-from chipwise.rules.geography import country_names
-from chipwise.rules.layers import classify, destination, duties, enduse, exceptions, letters, parties, subject
+from chipwise.rules.explain_item import item_reason
 from chipwise.rules.law import Law
+from chipwise.rules.layers import classify, destination, duties, enduse, exceptions, letters, parties, subject
+from chipwise.rules.logic import holds
 from chipwise.rules.objects import Answer, CaseSpec, Step
 from chipwise.rules.rulebook import Rulebook
 from chipwise.rules.vocabulary import EXCEPTION_OUTCOMES, MOVEMENT
-from chipwise.rules.wording import ENTRY_WORDS, place_text, standing_text, test_text
+from chipwise.rules.wording import here_text, place_text, rule_text, sentence
 
-LAYERS = (
-    "subject_to_EAR",
-    "party_screening",
-    "classification",
-    "destination",
-    "headquarters",
-    "letters",
-    "part744_end_use",
-    "exception",
-    "licence_review_policy",
-    "tariff_and_other_duties",
-    "destination_country_law",
-)
+_SCOPE = {"id": "ear-scope", "citation": "15 CFR 734.3, 734.9(h)"}
+_LISTS = {"id": "party-lists", "citation": "15 CFR Part 744, Supplements 4, 6 and 7"}
+_USES = {"id": "part-744", "citation": "15 CFR Part 744"}
+_EXCEPTIONS = {"id": "exceptions", "citation": "15 CFR 740.2, 740.8"}
 
 
 @functools.lru_cache(maxsize=256)
 def steps_of(case: CaseSpec, answer: Answer, rulebook: Rulebook) -> tuple[Step, ...]:
     """Every layer in order, with finding, reason and citation."""
     law = rulebook.law(case.on)
-    reading = chosen_reading(case, law, answer, rulebook.newest_source)
+    reading = chosen_reading(case, law, answer, rulebook)
     return (
         _subject(case, law, reading, rulebook),
         _parties(case, law, rulebook),
@@ -51,221 +44,193 @@ def steps_of(case: CaseSpec, answer: Answer, rulebook: Rulebook) -> tuple[Step, 
     )
 
 
-def chosen_reading(case: CaseSpec, law: Law, answer: Answer, newest_source: dt.date) -> Reading:
-    """The reading that gives the answer, or the first one where the readings disagree."""
+def chosen_reading(case: CaseSpec, law: Law, answer: Answer, rulebook: Rulebook) -> Reading:
+    """The reading that gives the answer, or the last one where the readings disagree."""
     entries = classify.entries_of(case, law)
-    readings = [
-        Reading(e.entry, e.data_center, near, e.question) for e in entries for near in headquarters_readings(case, law)
-    ]
+    seats = headquarters_readings(case, law)
+    readings = [Reading(e.entry, e.data_center, near, e.question) for e in entries for near in seats]
     for reading in readings:
-        ruling = judge(case, law, reading, newest_source)
+        ruling = judge(case, law, reading, rulebook)
         if (ruling.licence, ruling.outcome) == (answer.licence_required, answer.outcome):
             return reading
     return readings[-1]
 
 
 def _step(layer: str, finding: str, reason: str, rulebook: Rulebook, row: Mapping[str, Any] | None = None) -> Step:
+    """One step; dates and citation come from the row, or from the provision it rests on."""
     row = row or {}
-    provision = rulebook.provision(str(row.get("provision", row.get("id", ""))))
-    citation = row.get("citation") or provision.get("citation") or ""
+    provision = rulebook.provision(str(row.get("provision") or row.get("id") or ""))
     start, end = row.get("from", provision.get("effective")), row.get("until", provision.get("until"))
     return Step(
         layer=layer,
         finding=finding,
         reason=reason,
-        citation=str(citation),
+        citation=str(row.get("citation") or provision.get("citation") or ""),
         effective_from=start if isinstance(start, dt.date) else None,
         effective_until=end if isinstance(end, dt.date) else None,
         rule_id=str(row.get("id") or row.get("provision") or ""),
     )
 
 
+def _question(rulebook: Rulebook, name: str) -> str:
+    return str(rulebook.tables["open_questions"].get(name, {}).get("text", ""))
+
+
 def _subject(case: CaseSpec, law: Law, reading: Reading, rulebook: Rulebook) -> Step:
+    layer = "subject_to_EAR"
     found = subject.subject_of(case, law, frozenset({reading.entry}))
-    if found == "presumed_in_breach":
-        reason = "A Chinese chip that meets 3A090 is presumed to have been made in breach of the US rules: buying, using, servicing or financing it anywhere risks General Prohibition 10."
-        return _step(LAYERS[0], found, reason, rulebook, law.prc)
-    if found == "foreign_made":
-        reason = f"The maker sits in {case.maker_country}. Whether the item is subject to the US rules turns on how it was made; a person must say."
-        return _step(LAYERS[0], found, reason, rulebook, {"citation": "15 CFR 734.3, 734.9(h)", "id": "subject"})
-    reason = "Taken as subject to the US rules: designed in the United States, or made with its technology (foreign direct product)."
-    return _step(LAYERS[0], found, reason, rulebook, {"citation": "15 CFR 734.3, 734.9(h)", "id": "subject"})
+    reason = sentence(layer, found, maker=place_text(case.maker_country, rulebook))
+    return _step(layer, found, reason, rulebook, law.prc if found == "presumed_in_breach" else _SCOPE)
 
 
 def _parties(case: CaseSpec, law: Law, rulebook: Rulebook) -> Step:
+    layer = "party_screening"
     found = parties.party_finding(case, law, rulebook.newest_source)
-    if found.caught and case.on_user_list:
-        reason = "The buyer's name is on the list you gave: treated as a listed party."
-    elif found.caught:
-        reason = f"Owned {case.listed_ownership_pct:g} percent by listed parties: the buyer takes its owner's restrictions."
-    elif found.caught is None:
-        reason = str(rulebook.tables["open_questions"][found.question]["text"])
-    else:
-        reason = "No party list ships with chipwise and none was searched. Any free answer holds only if every party is screened elsewhere."
-    row = law.affiliates_row if case.buyer == "owned_by_listed_party" else {"citation": "15 CFR Part 744, Supplements 4 and 6"}
-    return _step(LAYERS[1], "caught" if found.caught else (found.question or "not_performed"), reason, rulebook, row)
+    row = law.affiliates_row if case.buyer == "owned_by_listed_party" else _LISTS
+    if found.caught is None:
+        return _step(layer, found.question, _question(rulebook, found.question), rulebook, row)
+    finding = (found.question or "caught") if found.caught else "not_performed"
+    share = f"{case.listed_ownership_pct or 0.0:g}"
+    return _step(layer, finding, sentence(layer, finding, share=share), rulebook, row)
 
 
 def _item(case: CaseSpec, law: Law, answer: Answer, rulebook: Rulebook) -> Step:
-    entries = classify.entries_of(case, law)
-    names = tuple(dict.fromkeys(entry.entry for entry in entries))
-    parts = []
-    if case.item_kind == "system":
-        parts.append("A system takes the class of the chip inside; compute is not added up.")
-    name = _deciding_test(case, law, names)
-    row = rulebook.tables["tests"].get(name, {}) if name else {}
-    if name and name in law.tests:
-        parts.append(test_text(case, law.tests[name])[:1].upper() + test_text(case, law.tests[name])[1:] + ".")
-    elif case.item_kind in ("chip", "system"):
-        parts.append("No control on advanced chips was in force on this day.")
-    parts.append(_design_text(case, law))
-    parts.append("So it is " + ", or ".join(ENTRY_WORDS[entry] for entry in names) + ".")
-    if len(names) > 1:
-        parts.append("Which of these holds cannot be said from the facts given.")
-    citation = {**row, "id": name, "citation": rulebook.provision(row.get("provision", "")).get("citation", "")}
-    return _step(LAYERS[2], answer.classification, " ".join(part for part in parts if part), rulebook, citation)
-
-
-def _deciding_test(case: CaseSpec, law: Law, names: tuple[str, ...]) -> str:
-    if case.item_kind == "hbm_stack":
-        return "class_c"
-    if case.item_kind == "foundry_die":
-        return ""
-    if "class_2022" in law.tests:
-        return "class_2022"
-    if names == ("none",) and case.data_center_design is False and case.tpp[1] < law.parameters.get("exclusion_tpp", 0.0):
-        return "outside_if_not_data_center"
-    if names in (("b",), ("none",)) and "class_b" in law.tests:
-        return "class_b"
-    return "class_a"
-
-
-def _design_text(case: CaseSpec, law: Law) -> str:
-    if case.item_kind not in ("chip", "system") or "class_a" not in law.tests:
-        return ""
-    return {
-        True: "It is designed or marketed for data centers.",
-        False: "It is not designed or marketed for data centers.",
-        None: "Whether it is designed or marketed for data centers is open.",
-    }[case.data_center_design]
+    reason, test = item_reason(case, law, answer)
+    row: Mapping[str, Any] = rulebook.tables["tests"].get(test, {})
+    provision = rulebook.provision(str(row.get("provision") or ""))
+    cited = {**row, "id": test, "citation": provision.get("citation", "")} if row else None
+    return _step("classification", answer.classification, reason, rulebook, cited)
 
 
 def _destination(case: CaseSpec, law: Law, reading: Reading, rulebook: Rulebook) -> Step:
-    place = place_text(case.to, dict(country_names(rulebook)))
+    layer = "destination"
+    place = place_text(case.to, rulebook)
     if case.asked_to and case.asked_to != case.to:
         place += f", as which {case.asked_to} is treated"
     embargo = law.embargoes.get(case.to)
     if embargo is not None:
-        return _step(LAYERS[3], "embargo", f"{place}: every item on the control list needs a licence.", rulebook, embargo)
+        return _step(layer, "embargo", sentence(layer, "embargo", place=place), rulebook, embargo)
     if MOVEMENT[case.route] in ("held", "cloud"):
-        return _step(LAYERS[3], "no_shipment", f"Nothing is shipped to {place}.", rulebook)
+        return _step(layer, "no_shipment", sentence(layer, "no_shipment", place=place), rulebook)
     found = destination.by_place(case, law, reading.entry)
-    if found.required:
-        row = found.rule.row if found.rule else None
-        return _step(LAYERS[3], "licence", f"Items of this class need a licence for {place}.", rulebook, row)
+    row = found.rule.row if found.rule is not None else None
     if found.required is None:
-        text = str(rulebook.tables["open_questions"][found.question]["text"])
-        return _step(LAYERS[3], found.question, f"{place}: {text}", rulebook, found.rule.row if found.rule else None)
-    return _step(LAYERS[3], "no_licence", f"Items of this class need no licence for {place} as a place.", rulebook)
+        text = sentence(layer, "open", place=place, question=_question(rulebook, found.question))
+        return _step(layer, found.question, text, rulebook, row)
+    finding = "licence" if found.required else "no_licence"
+    reason = sentence(layer, finding, place=place)
+    if not found.required and any(rule.question.endswith("diffusion") for rule in law.open_requirements):
+        return _step(layer, finding, reason, rulebook, row)
+    if not found.required and reading.entry == "a" and case.on >= dt.date(2025, 5, 15):
+        reason += " " + sentence("notes", "diffusion")
+    return _step(layer, finding, reason, rulebook, row)
 
 
 def _headquarters(case: CaseSpec, law: Law, reading: Reading, rulebook: Rulebook) -> Step:
-    seat = exceptions.seat_of_named_party(case, law)
+    layer = "headquarters"
     rules = [rule for rule in law.requirements if rule.headquarters is not None and reading.entry in rule.classes]
     if not rules:
-        return _step(LAYERS[4], "no_test", "No headquarters test reaches items of this class on this day.", rulebook)
-    row = rules[0].row
+        return _step(layer, "no_test", sentence(layer, "no_test"), rulebook)
+    seat = exceptions.seat_of_named_party(case, law)
     if case.to in rules[0].not_in:
-        return _step(LAYERS[4], "no_licence", "The headquarters test does not reach places inside the United States.", rulebook, row)
-    if seat == "unknown":
-        reason = "The headquarters of the buyer and of its ultimate parent are not known; they are never taken to be the destination."
-        return _step(LAYERS[4], "unknown", reason, rulebook, row)
-    near = law.near.get(seat)
-    finding = {True: "licence", False: "no_licence", None: "headquarters_unsettled"}[near]
-    text = standing_text(seat, law)
-    end = " — so a licence is needed wherever the buyer takes the item." if near else "."
-    return _step(LAYERS[4], finding, f"Headquarters or ultimate parent: {text}{end}", rulebook, row)
+        finding = "exempt_place"
+    elif seat == "unknown":
+        finding = "unknown"
+    else:
+        finding = {True: "licence", False: "no_licence", None: "headquarters_unsettled"}[law.near.get(seat)]
+    return _step(layer, finding, sentence(layer, finding, seat=place_text(seat, rulebook)), rulebook, rules[0].row)
 
 
 def _letters(case: CaseSpec, law: Law, reading: Reading, rulebook: Rulebook) -> Step:
+    layer = "letters"
     found = letters.letter_finding(case, law, reading.data_center, reading.hq_near)
     if found.letter is None:
-        return _step(LAYERS[5], "none", "No known vendor letter reaches this sale.", rulebook)
-    row = found.letter.row
-    if found.reach == "yes":
-        reason = f"A letter to {case.vendor} reaches this item, place and party" + (" by name." if found.named else " by its test.")
-    elif found.reach == "reported":
-        reason = f"Press reports say a letter to {case.vendor} reaches this item; no filing names it."
-    else:
-        reason = str(rulebook.tables["open_questions"][found.question]["text"])
-    return _step(LAYERS[5], found.reach, reason, rulebook, row)
+        return _step(layer, "none", sentence(layer, "none"), rulebook)
+    addressee = found.letter.addressees.get(case.vendor)
+    test = None if addressee is None else (addressee.filed if found.reach == "yes" else addressee.reported)
+    words = {
+        "vendor": case.vendor,
+        "question": _question(rulebook, found.question),
+        "rule": rule_text(test) if test else "",
+        "here": here_text(case, test) if test else "",
+    }
+    finding = {"yes": "named" if found.named else "tested", "reported": "reported"}.get(found.reach, "open")
+    return _step(layer, found.reach, sentence(layer, finding, **words), rulebook, found.letter.row)
 
 
 def _end_use(case: CaseSpec, law: Law, rulebook: Rulebook) -> Step:
+    layer = "part744_end_use"
     question = enduse.end_use_question(case, law)
     if not question:
-        text = "No end use was stated." if not case.end_use else "The stated end use raises none of the Part 744 tests by its words."
-        return _step(LAYERS[6], "none", text + " Military, weapons and supercomputer uses are barred whatever the class.", rulebook, {"citation": "15 CFR Part 744", "id": "part-744"})
+        return _step(layer, "none", sentence(layer, "clear" if case.end_use else "none"), rulebook, _USES)
     row = next(row for row in law.end_uses if row["question"] == question)
-    return _step(LAYERS[6], question, str(rulebook.tables["open_questions"][question]["text"]), rulebook, row)
+    return _step(layer, question, sentence(layer, "open", question=_question(rulebook, question)), rulebook, row)
 
 
 def _exception(case: CaseSpec, law: Law, reading: Reading, answer: Answer, rulebook: Rulebook) -> Step:
+    layer = "exception"
     if answer.outcome == "licence_free_named_party":
         row = exceptions.carve_out(case, law, reading.hq_near)
-        return _step(LAYERS[7], "named_party", "The rule itself frees this party.", rulebook, row)
+        return _step(layer, "named_party", sentence(layer, "named_party"), rulebook, row)
     if answer.outcome in EXCEPTION_OUTCOMES:
         row = exceptions.exception_of(case, law, reading.entry, reading.data_center, reading.hq_near is not False)
-        notice = " after prior notice" if answer.outcome == "exception_with_notification" else " without prior notice"
-        reason = f"License Exception {answer.exception} lifts the requirement{notice}: the item is in .b, or is not designed for data centers."
-        return _step(LAYERS[7], answer.exception, reason, rulebook, row)
-    if answer.licence_required == "no":
-        return _step(LAYERS[7], "not_needed", "No requirement, so no exception is needed.", rulebook)
+        return _step(layer, answer.exception, sentence(layer, answer.outcome, name=answer.exception), rulebook, row)
     if answer.outcome == "needs_counsel":
-        entry = rulebook.tables["open_questions"].get(answer.question, {})
-        return _step(LAYERS[7], "needs_counsel", f"A person must decide: {entry.get('text', '')}", rulebook)
+        text = sentence(layer, "needs_counsel", question=_question(rulebook, answer.question))
+        return _step(layer, "needs_counsel", text, rulebook)
+    if answer.licence_required == "no":
+        return _step(layer, "not_needed", sentence(layer, "not_needed"), rulebook)
     if reading.entry == "c":
-        return _step(LAYERS[7], "none_shown", _hbm_exception(case, law), rulebook, {"citation": "15 CFR 740.25", "id": "HBM"})
-    return _step(LAYERS[7], "none", "No licence exception lifts this requirement.", rulebook, {"citation": "15 CFR 740.2, 740.8"})
-
-
-def _hbm_exception(case: CaseSpec, law: Law) -> str:
-    line = law.parameters.get("hbm_exception_density", 0.0)
-    if case.mem_bw_density[1] < line:
-        return f"Below {line:g} GB/s per mm² License Exception HBM may be open if the packaging-site conditions hold; that is not shown here."
-    return f"At or above {line:g} GB/s per mm²: License Exception HBM is closed."
+        line = law.parameters.get("hbm_exception_density", 0.0)
+        finding = "hbm_maybe" if case.mem_bw_density[1] < line else "hbm_closed"
+        row = {"id": "HBM", "citation": "15 CFR 740.25", "provision": "fdp-hbm-2024-12"}
+        return _step(layer, finding, sentence(layer, finding, line=f"{line:g}"), rulebook, row)
+    return _step(layer, "none", sentence(layer, "none"), rulebook, _EXCEPTIONS)
 
 
 def _review(case: CaseSpec, law: Law, answer: Answer, rulebook: Rulebook) -> Step:
-    words = {
-        "policy_of_denial": "An application would be refused.",
-        "presumption_of_denial": "An application would normally be refused.",
-        "case_by_case_conditional_2026": "An application would be weighed case by case if the conditions of January 2026 hold.",
-        "case_by_case": "An application would be weighed case by case.",
-        "presumption_of_approval": "An application would normally be granted on the formal text; practice may differ.",
-        "not_published": "No review policy has been published.",
-        "not_applicable": "There is no licence to review.",
-    }
+    layer = "licence_review_policy"
     rows = [entry.row for entry in law.review if entry.policy == answer.review_policy]
     row = rows[0] if rows and answer.licence_required == "yes" else None
-    return _step(LAYERS[8], answer.review_policy, words[answer.review_policy], rulebook, row)
+    reason = sentence(layer, answer.review_policy)
+    note = _conditional_note(case, law) if row is not None else ""
+    if note and not (note == "conditional_open") ^ (answer.review_policy == "case_by_case_conditional_2026"):
+        reason += " " + sentence(layer, note)
+    return _step(layer, answer.review_policy, reason, rulebook, row)
+
+
+def _conditional_note(case: CaseSpec, law: Law) -> str:
+    """Why the conditional review of 2026 does not fit a data-center .a item, or what of it is open; else empty."""
+    row = next((entry for entry in law.review if entry.available_in_us), None)
+    near = law.near.get(case.to) is True or law.near.get(case.hq) is True
+    if row is None or row.test is None or not near or case.data_center_design is not True:
+        return ""
+    here = row.destinations is None or row.destinations.get(case.to) is True
+    if not here or (row.routes is not None and case.route not in row.routes):
+        return "conditional_route"
+    if holds(row.test, case) is not True:
+        return "conditional_figures"
+    return {True: "", False: "conditional_sale", None: "conditional_open"}[case.available_in_us]
 
 
 def _duties(case: CaseSpec, law: Law, answer: Answer, rulebook: Rulebook) -> Step:
+    layer = "tariff_and_other_duties"
     rows = duties.duties_of(case, law, answer)
     if not rows:
-        return _step(LAYERS[9], "none", "No further duty is known.", rulebook)
-    lines = [duties.duty_text(row, rulebook.tables["scope"]) for row in rows]
-    first = dict(rows[0]) | {"citation": "; ".join(dict.fromkeys(str(row["citation"]) for row in rows))}
-    return _step(LAYERS[9], ", ".join(str(row["id"]) for row in rows), " ".join(lines), rulebook, first)
+        return _step(layer, "none", sentence(layer, "none"), rulebook)
+    lines = " ".join(duties.duty_text(row, rulebook.tables["scope"]) for row in rows)
+    citation = "; ".join(dict.fromkeys(str(row["citation"]) for row in rows))
+    finding = ", ".join(str(row["id"]) for row in rows)
+    return _step(layer, finding, lines, rulebook, {"id": rows[0]["id"], "citation": citation})
 
 
 def _gate(case: CaseSpec, rulebook: Rulebook) -> Step:
-    from chipwise.rules.china_gate import gate_of
-
+    layer = "destination_country_law"
     gate = gate_of(case, rulebook)
     if not gate["applies"]:
-        return _step(LAYERS[10], "not_asked", "Only the Chinese side is recorded; the law of the destination was not looked at.", rulebook)
+        return _step(layer, "not_asked", sentence(layer, "not_asked"), rulebook)
     facts = " ".join(f"{item['date']}: {item['fact']}." for item in gate["items"])
-    text = f"Chinese side, apart from the US answer: {gate['status'].replace('_', ' ')}. {facts}".strip()
-    return _step(LAYERS[10], gate["status"], text, rulebook, {"id": "china-side", "citation": "press reports; see items"})
+    text = sentence(layer, "recorded", status=gate["status"].replace("_", " "), facts=facts).strip()
+    return _step(
+        layer, gate["status"], text, rulebook, {"id": "china-side", "citation": "press reports, named in the data"}
+    )

@@ -40,7 +40,11 @@ def country_code(text: str, *, place: str, rulebook: Rulebook, unknown_allowed: 
         return "unknown"
     if code not in ISO_CODES:
         names = country_names(rulebook)
-        found = [key for key, name in names.items() if name.casefold().startswith(text.strip().casefold())] if text.strip() else []
+        found = (
+            [key for key, name in names.items() if name.casefold().startswith(text.strip().casefold())]
+            if text.strip()
+            else []
+        )
         allowed = "an ISO 3166 code of two letters" + (", or unknown" if unknown_allowed else "")
         raise RuleError(f"{text!r} is no country code", place=place, allowed=allowed, nearest=found[:3])
     return code

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import math
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -41,6 +44,8 @@ def item_fields(chip: Chip, rulebook: Rulebook) -> ItemFields:
     tpp = measures.tpp_interval(chip) or UNKNOWN
     if chip.published_tpp is not None and tpp != UNKNOWN and _agrees(tpp, chip.published_tpp):
         tpp = (min(tpp[0], chip.published_tpp), max(tpp[1], chip.published_tpp))
+    if own.get("firmware_locked"):
+        tpp = (tpp[0], math.inf)
     io = measures.io_interval(chip)
     memory = chip.field_ranges.get("mem_bytes_per_s")
     if memory is None and chip.mem_bytes_per_s is not None:
@@ -91,14 +96,27 @@ def _available(chip: Chip, facts: Mapping[str, Any]) -> bool | None:
     return None if chip.end_of_sale else True
 
 
+_DATE = re.compile(r"\d{4}(-\d{2}(?!\d)(-\d{2})?)?")
+
+
 def _released(chip: Chip) -> dt.date | None:
-    """Last day on which the chip came out, from the first four or ten characters that read as a date."""
-    text = chip.released or chip.announced
-    for length in (10, 7, 4):
-        head = text[:length]
-        if len(head) == length and head.replace("-", "").isdigit():
-            return last_day(head)
-    return None
+    """Last day on which the chip came out, read from the head of ``2024-08``, ``2024-Q1`` or ``2022-2023``."""
+    found = _DATE.match(chip.released or chip.announced)
+    return last_day(found.group()) if found else None
+
+
+@functools.lru_cache(maxsize=4096)
+def resolved(item: str, catalogue: Catalogue, rulebook: Rulebook) -> tuple[str, ItemFields]:
+    """Kind and fields of a name; a system built of consumer chips has its design left open."""
+    from chipwise.catalogue import Chip
+
+    found = catalogue.item(item)
+    if isinstance(found, Chip):
+        return "chip", item_fields(found, rulebook)
+    fields = item_fields(catalogue.chips[found.chip_id], rulebook)
+    if fields["data_center_design"] is False:
+        fields["data_center_design"] = None
+    return "system", fields
 
 
 def case_for(
@@ -112,16 +130,13 @@ def case_for(
     catalogue: Catalogue | None = None,
     **rest: Any,
 ) -> CaseSpec:
-    """The case of a catalogue chip or system; a system built of consumer chips has its design left open."""
-    from chipwise.catalogue import Chip, load_catalogue
+    """The case of a catalogue chip or system."""
+    if catalogue is None:
+        from chipwise.catalogue import load_catalogue
 
-    book = catalogue if catalogue is not None else load_catalogue()
-    found = book.item(item)
-    kind = "chip" if isinstance(found, Chip) else "system"
-    chip = found if isinstance(found, Chip) else book.chips[found.chip_id]
-    fields = item_fields(chip, rulebook)
-    if kind == "system" and fields["data_center_design"] is False:
-        fields["data_center_design"] = None
+        catalogue = load_catalogue()
+    kind, found = resolved(item, catalogue, rulebook)
+    fields = dict(found)
     if data_center_design is not None:
         fields["data_center_design"] = data_center_design
     return CaseSpec(
@@ -132,9 +147,6 @@ def case_for(
         hq=as_treated(hq, rulebook),
         asked_to=to,
         asked_hq=hq,
-        **fields,
+        **fields,  # type: ignore[arg-type]
         **rest,
     )
-
-
-

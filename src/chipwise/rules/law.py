@@ -79,6 +79,7 @@ class Law:
     until: dt.date | None
     parameters: Mapping[str, float]
     tests: Mapping[str, NumericTest]
+    class_measures: tuple[str, ...]
     near: Places
     requirements: tuple[Reach, ...]
     open_requirements: tuple[Reach, ...]
@@ -181,9 +182,7 @@ def build_law(tables: Mapping[str, Any], day: dt.date, until: dt.date | None) ->
         for name, row in tables["parameters"].items()
         if (value := value_on(row["values"], day)) is not None
     }
-    tests = {
-        name: compile_test(name, row, parameters) for name, row in tables["tests"].items() if in_force(row, day)
-    }
+    tests = {name: compile_test(name, row, parameters) for name, row in tables["tests"].items() if in_force(row, day)}
     scope, parties = tables["scope"], tables["parties"]
 
     def active(rows: Sequence[Row]) -> tuple[Row, ...]:
@@ -196,6 +195,7 @@ def build_law(tables: Mapping[str, Any], day: dt.date, until: dt.date | None) ->
         until=until,
         parameters=parameters,
         tests=tests,
+        class_measures=_measures(tests),
         near=near,
         requirements=tuple(_reach(row, geography) for row in active(scope["requirements"])),
         open_requirements=tuple(_reach(row, geography) for row in active(scope["open_requirements"])),
@@ -215,6 +215,15 @@ def build_law(tables: Mapping[str, Any], day: dt.date, until: dt.date | None) ->
         duties=active(tables["duties"]),
         gate=active(tables["china_gate"]["items"]),
     )
+
+
+_CLASS_TESTS = ("class_2022", "class_a", "class_b", "outside_if_not_data_center")
+
+
+def _measures(tests: Mapping[str, NumericTest]) -> tuple[str, ...]:
+    """The measures that decide the class of a circuit that day."""
+    used = [part.measure for name in _CLASS_TESTS for row in tests.get(name, ()) for part in row]
+    return tuple(dict.fromkeys(used))
 
 
 def _designers(row: Row | None, geography: Geography, day: dt.date) -> Places:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import operator
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from chipwise.rules.objects import CaseSpec, Span
@@ -17,6 +18,8 @@ class Comparison(NamedTuple):
     value: float
     parameter: str
 
+
+_COMPARE = {">=": operator.ge, ">": operator.gt, "<": operator.lt, "<=": operator.le}
 
 NumericTest = tuple[tuple[Comparison, ...], ...]
 """Any of the rows, every comparison of a row."""
@@ -48,7 +51,7 @@ def all_of(values: Iterable[bool | None]) -> bool | None:
     return None if unknown else True
 
 
-def compare(span: Span, operator: str, value: float) -> bool | None:
+def compare(span: Span, sign: str, value: float) -> bool | None:
     """Compare an interval with a line by the regulation's own operator; None when it straddles.
 
     Examples
@@ -57,13 +60,8 @@ def compare(span: Span, operator: str, value: float) -> bool | None:
     (True, False, None)
     """
     low, high = span
-    if operator == ">=":
-        return True if low >= value else (False if high < value else None)
-    if operator == ">":
-        return True if low > value else (False if high <= value else None)
-    if operator == "<":
-        return True if high < value else (False if low >= value else None)
-    return True if high <= value else (False if low > value else None)
+    at_low, at_high = _COMPARE[sign](low, value), _COMPARE[sign](high, value)
+    return at_low if at_low is at_high else None
 
 
 def holds(test: NumericTest, case: CaseSpec) -> bool | None:
@@ -71,8 +69,8 @@ def holds(test: NumericTest, case: CaseSpec) -> bool | None:
     unknown = False
     for row in test:
         met: bool | None = True
-        for measure, operator, value, _ in row:
-            found = compare(case.span(measure), operator, value)
+        for measure, sign, value, _ in row:
+            found = compare(case.span(measure), sign, value)
             if found is False:
                 met = False
                 break
@@ -84,10 +82,9 @@ def holds(test: NumericTest, case: CaseSpec) -> bool | None:
     return None if unknown else False
 
 
-def holds_at(test: NumericTest, tpp: float, density: float, io: float) -> bool:
-    """Whether a test of class is met by exact figures."""
-    figures = {"tpp": tpp, "perf_density": density, "io_GBps": io}
-    return any(all(compare((figures[c[0]],) * 2, c[1], c[2]) for c in row) for row in test)
+def holds_at(test: NumericTest, figures: Mapping[str, float]) -> bool:
+    """Whether a test is met by exact figures, given by measure."""
+    return any(all(_COMPARE[part[1]](figures[part[0]], part[2]) for part in row) for row in test)
 
 
 def ends(span: Span) -> tuple[float, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from chipwise.rules.objects import Step, Verdict
-from chipwise.rules.wording import number, span_text
+from chipwise.rules.objects import Margin, Step, Verdict
+from chipwise.rules.wording import MEASURE_WORDS, number, span_text
 
 _OUTCOME_WORDS = {
     "NLR": "May be supplied without a licence, if the parties and the end use are screened and clear.",
@@ -18,11 +18,17 @@ _OUTCOME_WORDS = {
     "needs_counsel": "Cannot be said here: a person must read the law and the facts.",
 }
 _WIDTH = 110
+GLOSSARY = (
+    "TPP (total processing performance) is operations per second, in 10^12, times the bit length of the numbers; "
+    "density is TPP per mm² of logic. ECCN 3A090 is the entry of the US control list for AI chips. Country Group D:5 "
+    "holds the arms-embargoed countries, China among them."
+)
 
 
 def summary_lines(verdict: Verdict) -> Iterator[str]:
     """The answer in a few lines: outcome, class, licence, review, duties, doubt."""
-    yield f"{verdict.item} to {verdict.to}, headquarters {verdict.hq}, on {verdict.on.isoformat()} ({verdict.route}, {verdict.buyer})"
+    yield f"{verdict.item} to {verdict.to}, headquarters {verdict.hq}, on {verdict.on.isoformat()}"
+    yield f"  ({verdict.route}, buyer {verdict.buyer})"
     yield f"  {_OUTCOME_WORDS[verdict.outcome]}"
     rows = (
         ("outcome", verdict.outcome + (f" ({verdict.exception})" if verdict.exception else "")),
@@ -38,17 +44,22 @@ def summary_lines(verdict: Verdict) -> Iterator[str]:
         yield from _wrapped("open question", str(questions.get(verdict.question, {}).get("text", verdict.question)))
     for margin in verdict.margins:
         if margin.near:
-            yield from _wrapped(
-                "near a line",
-                f"{margin.line.split('.')[1]}: {span_text((margin.low, margin.high))} against {number(margin.threshold)} {margin.unit} "
-                f"({margin.relative_low:+.1%})",
-            )
+            yield from _wrapped("near a line", _margin_text(margin))
     gate = verdict.china_gate
     if gate["applies"] and gate["items"]:
-        yield from _wrapped("Chinese side", f"{gate['status'].replace('_', ' ')}: " + "; ".join(i["fact"] for i in gate["items"]))
+        yield from _wrapped(
+            "Chinese side", f"{gate['status'].replace('_', ' ')}: " + "; ".join(i["fact"] for i in gate["items"])
+        )
     if verdict.recheck_required:
         newest = verdict.rulebook.newest_source.isoformat()
         yield from _wrapped("recheck", f"the newest source is of {newest}; check for later law before relying on this")
+
+
+def _margin_text(margin: Margin) -> str:
+    words, unit = MEASURE_WORDS[margin.measure]
+    figure = span_text((margin.low, margin.high))
+    share = "straddles it" if margin.straddles else f"{margin.relative_low:+.1%}"
+    return f"{words} {figure}{unit} against {number(margin.threshold)} ({share}; {margin.citation})"
 
 
 def _wrapped(name: str, text: str) -> Iterator[str]:
@@ -69,11 +80,15 @@ def explained_lines(verdict: Verdict) -> Iterator[str]:
         law = _law_text(step)
         if law:
             yield f"     [{law}]"
+    yield from textwrap.wrap(f"Words: {GLOSSARY}", _WIDTH)
     flips = verdict.flips
     if flips:
         yield "What would change the answer:"
         for flip in flips:
-            yield from (f"  {line}" for line in textwrap.wrap(f"- {flip.what}: {flip.outcome}, licence {flip.licence_required}", _WIDTH))
+            yield from (
+                f"  {line}"
+                for line in textwrap.wrap(f"- {flip.what}: {flip.outcome}, licence {flip.licence_required}", _WIDTH)
+            )
 
 
 def _law_text(step: Step) -> str:

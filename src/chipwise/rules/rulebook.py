@@ -84,7 +84,9 @@ class Rulebook:
             When the day lies before the rulebook begins.
         """
         if day < self.coverage_from:
-            raise RuleError(f"{day.isoformat()} lies before the rulebook", place="--on", allowed=f"{self.coverage_from} or later")
+            raise RuleError(
+                f"{day.isoformat()} lies before the rulebook", place="--on", allowed=f"{self.coverage_from} or later"
+            )
         return bisect.bisect_right(self.dates, day) - 1
 
     def law(self, day: dt.date) -> Law:
@@ -207,7 +209,7 @@ def _known_on(rulebook: Rulebook, day: dt.date) -> Rulebook:
     }
     if not hidden:
         return rulebook
-    return rulebook_of(_without(rulebook.tables, hidden), f"{rulebook.name}, as public on {day.isoformat()}")
+    return rulebook_of(without_rows(rulebook.tables, hidden), f"{rulebook.name}, as public on {day.isoformat()}")
 
 
 def _published(value: Any) -> dt.date | None:
@@ -218,18 +220,18 @@ def _published(value: Any) -> dt.date | None:
     return last_day(str(value))
 
 
-def _without(value: Any, hidden: set[str]) -> Any:
+def without_rows(value: Any, hidden: set[str]) -> Any:
     """A copy of the tables without rows that rest on a hidden provision."""
     if isinstance(value, Mapping):
         out = {}
         for key, entry in value.items():
             if isinstance(entry, Mapping) and entry.get("provision") in hidden:
                 continue
-            out[key] = _without(entry, hidden)
+            out[key] = without_rows(entry, hidden)
         return out
     if isinstance(value, list):
         return [
-            _without(entry, hidden)
+            without_rows(entry, hidden)
             for entry in value
             if not (isinstance(entry, Mapping) and (entry.get("provision") in hidden or entry.get("id") in hidden))
         ]

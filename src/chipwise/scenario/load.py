@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from chipwise.files.yaml_tree import YamlTree
 
 _SUFFIX = ".yaml"
+POOLED = "the members are planned as one buyer: chips are not lent across members, so no run has the whole pool"
 
 
 def shipped_scenarios() -> tuple[str, ...]:
@@ -84,18 +85,18 @@ def _tree(name_or_path: str | Path) -> tuple[YamlTree, str | None]:
     from chipwise.files.yaml_tree import parse_yaml, read_yaml
 
     name = str(name_or_path)
-    if isinstance(name_or_path, Path) or _is_path(name):
-        return read_yaml(name_or_path), None
-    stem, _, asked = name.partition("@")
-    if asked and _is_path(stem):
-        return read_yaml(stem), asked
+    stem, at, asked = name.rpartition("@")
+    if not at or isinstance(name_or_path, Path) or _exists(name):
+        stem, asked = name, ""
+    if isinstance(name_or_path, Path) or _is_path(stem):
+        return read_yaml(stem), asked or None
     return parse_yaml(scenario_bytes(stem), file=f"{stem}{_SUFFIX}"), asked or None
 
 
 def _is_path(name: str) -> bool:
     if name in shipped_scenarios():
         return False
-    return "/" in name.partition("@")[0] or "\\" in name or name.endswith((".yaml", ".yml")) or _exists(name)
+    return "/" in name or "\\" in name or name.endswith((".yaml", ".yml")) or _exists(name)
 
 
 def _exists(name: str) -> bool:
@@ -109,7 +110,7 @@ def scenario_of(tree: YamlTree, *, catalogue: Catalogue | None = None, reading: 
     """Check a parsed file and build the scenario; see `load_scenario`."""
     from chipwise.files.scenario_schema import read_scenario_file
     from chipwise.scenario.read_demand import read_demand, read_fleet_use, read_power
-    from chipwise.scenario.read_finance import pooled_stock, read_finance, read_members, read_party, read_stock
+    from chipwise.scenario.read_finance import read_finance, read_members, read_party, read_stock
     from chipwise.scenario.read_market import read_market
     from chipwise.scenario.read_outlook import check_only_in_states, read_outlook, used_chips
 
@@ -119,15 +120,8 @@ def scenario_of(tree: YamlTree, *, catalogue: Catalogue | None = None, reading: 
     border = Border(tree=tree, scenario_id=identity, rates=_rates(file), catalogue=catalogue or load_catalogue())
     as_of = _as_of(file, border)
     members = read_members(file, border, as_of)
-    if members and file.stock:
-        raise border.fail(("stock",), "a group's stock is held by its members", allowed="[] here, stock at each member")
     finance, warnings = read_finance(file, border, members, as_of)
     power, more = read_power(file, border)
-    warnings += more
-    if members:
-        warnings.append(
-            "the members are planned as one buyer: chips are not lent across members, so no run has the whole pool"
-        )
     outlook = read_outlook(file, border, as_of, used_chips(file, border))
     market = read_market(file, border, other)
     check_only_in_states(market, outlook, file, border)
@@ -140,7 +134,7 @@ def scenario_of(tree: YamlTree, *, catalogue: Catalogue | None = None, reading: 
         horizon=_horizon(file, border, as_of),
         party=read_party(file, border),
         finance=finance,
-        stock=pooled_stock(members, border) if members else read_stock(file.stock, border, as_of),
+        stock=read_stock(file, border, as_of, members),
         fleet_use=read_fleet_use(file, border),
         demand=read_demand(file, border),
         market=market,
@@ -152,7 +146,7 @@ def scenario_of(tree: YamlTree, *, catalogue: Catalogue | None = None, reading: 
         expected=file.expected,
         ex_post=file.ex_post,
         sha256=tree.sha256,
-        warnings=tuple(warnings),
+        warnings=(*warnings, *more, *([POOLED] if members else [])),
         members=members,
         readings=tuple(file.alternatives.order.readings()) if file.alternatives else (),
         reading=taken,

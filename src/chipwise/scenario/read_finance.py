@@ -50,8 +50,14 @@ def _country(headquarters: str, border: Border) -> str | None:
     return code
 
 
-def read_stock(entries: Sequence[Stock], border: Border, as_of: dt.date) -> tuple[StockItem, ...]:
-    """Chips held on the day of the decision, in chips."""
+def read_stock(file: ScenarioFile, border: Border, as_of: dt.date, members: Sequence[Member]) -> tuple[StockItem, ...]:
+    """Chips held on the day of the decision, in chips; a group's are those of its members."""
+    if members and file.stock:
+        raise border.fail(("stock",), "a group's stock is held by its members", allowed="[] here, stock at each member")
+    return _pooled(members, border) if members else _stock(file.stock, border, as_of)
+
+
+def _stock(entries: Sequence[Stock], border: Border, as_of: dt.date) -> tuple[StockItem, ...]:
     out = []
     for entry in entries:
         item = border.item(entry.chip, (*entry.path, "chip"))
@@ -74,8 +80,6 @@ def read_stock(entries: Sequence[Stock], border: Border, as_of: dt.date) -> tupl
 
 def read_members(file: ScenarioFile, border: Border, as_of: dt.date) -> tuple[Member, ...]:
     """Members of a group."""
-    shares = file.demand.inference.member_shares if file.demand.inference else None
-    tokens = border.shares(shares, (member.id for member in file.members)) if shares is not None else {}
     seen: set[str] = set()
     for member in file.members:
         if member.id in seen:
@@ -83,13 +87,15 @@ def read_members(file: ScenarioFile, border: Border, as_of: dt.date) -> tuple[Me
                 (*member.path, "id"), f"member {shown(member.id)} is listed twice", allowed="each member once"
             )
         seen.add(member.id)
+    shares = file.demand.inference.member_shares if file.demand.inference else None
+    tokens = border.shares(shares, (member.id for member in file.members)) if shares is not None else {}
     members = tuple(
         Member(
             id=member.id,
             cash_usd=border.money(member.cash, "sum"),
             capex_usd_per_year=border.money(member.capex_per_year, "sum per year"),
             order_share=border.needed(member.order_share),
-            stock=read_stock(member.stock, border, as_of),
+            stock=_stock(member.stock, border, as_of),
             token_share=tokens.get(member.id),
         )
         for member in file.members
@@ -100,7 +106,7 @@ def read_members(file: ScenarioFile, border: Border, as_of: dt.date) -> tuple[Me
     return members
 
 
-def pooled_stock(members: Sequence[Member], border: Border) -> tuple[StockItem, ...]:
+def _pooled(members: Sequence[Member], border: Border) -> tuple[StockItem, ...]:
     """Stock of all members, one line for each type, in the order of first mention."""
     parts: dict[str, list[StockItem]] = {}
     for member in members:

@@ -19,7 +19,8 @@ def validate_rules(path: str | Path | None = None) -> dict[str, Any]:
     -------
     dict
         ``n, agree, needs_counsel, wrong, free_where_licence, errors, rows``. A contested row agrees with the listed
-        answer or with ``needs_counsel``; `needs_counsel` counts answers with that outcome; `wrong` is what does not agree.
+        answer or with ``needs_counsel``; `needs_counsel` counts answers with that outcome; `wrong` those that
+        do not agree.
     """
     from chipwise.catalogue import load_catalogue
     from chipwise.rules.cases import read_cases

@@ -14,9 +14,10 @@
     var grid = night ? "#2d3640" : "#e3e8ed";
     var axis = { gridcolor: grid, linecolor: grid, zerolinecolor: night ? "#66727e" : "#9aa5b0", tickcolor: grid };
     return { layout: {
-      font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: ink },
+      font: { family: getComputedStyle(document.body).fontFamily, color: ink },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       xaxis: axis, yaxis: axis,
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: night ? "#66727e" : "#9aa5b0", activecolor: ink },
       hoverlabel: { bgcolor: night ? "#1a2129" : "#ffffff", bordercolor: grid, font: { color: ink } }
     } };
   }
@@ -33,11 +34,11 @@
     if (!figure || !window.Plotly) { return; }
     var layout = JSON.parse(JSON.stringify(figure.layout));
     layout.template = template();
-    layout.autosize = true;
-    if (node.clientWidth < 520 && layout.font === undefined) { layout.font = { size: 11 }; }
+    layout.width = node.clientWidth;
+    layout.font = { size: node.clientWidth < 520 ? 11 : 13 };
     node.style.minHeight = layout.height ? layout.height + "px" : "";
     window.Plotly.react(node, JSON.parse(JSON.stringify(figure.data)), layout, {
-      responsive: true, displaylogo: false, plotlyServerURL: "", topojsonURL: "none:",
+      displaylogo: false, plotlyServerURL: "", topojsonURL: "none:",
       modeBarButtons: [["toImage"]], toImageButtonOptions: { format: "svg", filename: "chipwise-" + node.dataset.figure }
     });
   }
@@ -70,7 +71,20 @@
   reveal();
   window.addEventListener("hashchange", reveal);
   dark.addEventListener("change", drawAll);
-  window.addEventListener("beforeprint", function () { printing = true; drawAll(); });
-  window.addEventListener("afterprint", function () { printing = false; drawAll(); });
+  function print(on) {
+    printing = on;
+    root.classList.toggle("printing", on);
+    drawAll();
+  }
+  window.addEventListener("beforeprint", function () { print(true); });
+  window.addEventListener("afterprint", function () { print(false); });
+  var waiting = 0;
+  var width = window.innerWidth;
+  window.addEventListener("resize", function () {
+    if (window.innerWidth === width) { return; }
+    width = window.innerWidth;
+    clearTimeout(waiting);
+    waiting = setTimeout(drawAll, 150);
+  });
   root.classList.add("drawn");
 })();

@@ -8,6 +8,7 @@ several entries are possible and all are returned.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from chipwise.rules.law import Law
@@ -28,7 +29,8 @@ def entries_of(case: CaseSpec, law: Law) -> tuple[Entry, ...]:
     if case.item_kind == "hbm_stack":
         return _hbm(case, law)
     if case.item_kind == "foundry_die":
-        return (foundry_entry(case, law),)
+        die = foundry_entry(case, law)
+        return (die, Entry("a", True)) if die.entry == "unmeasured" else (die,)
     return _circuit(case, law)
 
 
@@ -42,24 +44,26 @@ def _hbm(case: CaseSpec, law: Law) -> tuple[Entry, ...]:
 
 def _circuit(case: CaseSpec, law: Law) -> tuple[Entry, ...]:
     designs = (True, False) if case.data_center_design is None else (case.data_center_design,)
-    figures = itertools.product(ends(case.tpp), ends(case.perf_density), ends(case.io_GBps))
-    points = tuple(figures)
-    found = [Entry(_entry_at(law, *point, design), design) for design in designs for point in points]
-    return tuple(dict.fromkeys(found))
+    measures = law.class_measures
+    points = [
+        dict(zip(measures, point, strict=True)) for point in itertools.product(*(ends(case.span(m)) for m in measures))
+    ]
+    found = [Entry(entry_at(law, point, design), design) for design in designs for point in points]
+    return tuple(found) if len(found) == 1 else tuple(dict.fromkeys(found))
 
 
-def _entry_at(law: Law, tpp: float, density: float, io: float, data_center: bool) -> str:
+def entry_at(law: Law, figures: Mapping[str, float], data_center: bool) -> str:
     """The entry of exact figures: 2022 text, then the exclusion, then .a before .b."""
     tests = law.tests
-    if "class_2022" in tests and holds_at(tests["class_2022"], tpp, density, io):
+    if "class_2022" in tests and holds_at(tests["class_2022"], figures):
         return "ic_2022"
     if "class_a" not in tests and "class_b" not in tests:
         return "none"
-    if not data_center and holds_at(tests.get("outside_if_not_data_center", ()), tpp, density, io):
+    if not data_center and holds_at(tests.get("outside_if_not_data_center", ()), figures):
         return "none"
-    if holds_at(tests.get("class_a", ()), tpp, density, io):
+    if holds_at(tests.get("class_a", ()), figures):
         return "a"
-    return "b" if holds_at(tests.get("class_b", ()), tpp, density, io) else "none"
+    return "b" if holds_at(tests.get("class_b", ()), figures) else "none"
 
 
 def foundry_entry(case: CaseSpec, law: Law) -> Entry:
@@ -67,18 +71,16 @@ def foundry_entry(case: CaseSpec, law: Law) -> Entry:
 
     Notes
     -----
-    A die of an approved or authorised designer, or one whose packager attests a transistor count below the limit,
-    overcomes the presumption. Designers are taken as authorised when headquartered in Taiwan, A:1 or A:5
-    and outside Macau and D:5.
+    A packager that attests a transistor count below the limit overcomes the presumption. A designer headquartered in
+    Taiwan, A:1 or A:5 is taken as authorised: no presumption, and the die is classed by compute that is not given here.
     """
     node = law.parameters.get("foundry_node")
     if node is None:
-        return Entry("unmeasured", True, "die_unmeasured")
-    applicable = _applicable(case, node)
-    if applicable is False:
+        return Entry("unmeasured", True)
+    if not _applicable(case, node):
         return Entry("no_presumption", True, "planar_die")
     if law.authorised_designers.get(case.designer_hq) is True:
-        return Entry("overcome", True)
+        return Entry("unmeasured", True)
     limit = _transistor_limit(case, law)
     count = case.die_transistors_bn
     if case.packager in ("fabricator", "approved_osat") and count is not None:
@@ -93,7 +95,7 @@ def _applicable(case: CaseSpec, node: float) -> bool:
     """Whether the die is an applicable advanced logic circuit; a die of unknown make is taken as one."""
     if case.die_planar is False or (case.die_node_nm is not None and case.die_node_nm <= node):
         return True
-    return not (case.die_planar or case.die_node_nm is not None) or case.die_planar is None
+    return case.die_planar is None and case.die_node_nm is None
 
 
 def _transistor_limit(case: CaseSpec, law: Law) -> tuple[float, ...]:

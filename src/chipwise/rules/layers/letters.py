@@ -88,8 +88,9 @@ def _other_vendor(case: CaseSpec, letter: Letter, data_center: bool) -> LetterFi
     only_data_center = all(entry.data_center_only for entry in letter.addressees.values())
     if only_data_center and not data_center:
         return NONE
-    met = any_of([holds(test, case) for test in tests]) if tests else False
-    return NONE if met is False else LetterFinding("open", letter, letter.policy, "letter_other_vendor")
+    if not any(holds(test, case) for test in tests):
+        return NONE
+    return LetterFinding("open", letter, letter.policy, "letter_other_vendor")
 
 
 def _filed(letter: Letter) -> list[NumericTest]:

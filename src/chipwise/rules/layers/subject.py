@@ -27,7 +27,7 @@ def subject_of(case: CaseSpec, law: Law, classes: frozenset[str]) -> Subject:
     if not case.maker_country or case.maker_country in law.makers_subject:
         return "subject"
     prc = law.prc
-    if prc is not None and case.maker_country in prc["makers"]:
-        if case.chip_id in prc["named"] or (classes and not classes & {"none", "ic_2022"}):
-            return "presumed_in_breach"
-    return "foreign_made"
+    if prc is None or case.maker_country not in prc["makers"]:
+        return "foreign_made"
+    listed = bool(classes) and not classes & {"none", "ic_2022"}
+    return "presumed_in_breach" if listed or case.chip_id in prc["named"] else "foreign_made"

@@ -1,0 +1,104 @@
+"""What must hold for every chip: better hardware never yields less, tighter targets never yield more."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chipwise.catalogue import load_catalogue
+from chipwise.core.errors import Undetermined
+from chipwise.perf import estimate_serving, estimate_training
+from chipwise.perf.load import batch_within, largest_batch
+from chipwise.perf.serving import machine_of
+from chipwise.perf.step import build_replica, decode_step, prefill_time
+
+CHIPS = ("a100-80-sxm", "h20-96", "l20", "rtx-4090", "ascend-910b", "mi300x", "b200-sxm")
+MODELS = ("llama-2-7b", "llama-2-70b", "mixtral-8x7b", "deepseek-v3", "gpt-oss-120b")
+factor = st.floats(1.0, 4.0)
+
+
+def output(chip, model: str, **targets: float) -> float:
+    found = estimate_serving(chip, model, catalogue=load_catalogue(), **targets)
+    return found.output_tokens_per_s_per_chip.value if found.feasible else 0.0
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sampled_from(CHIPS), st.sampled_from(MODELS), factor, st.sampled_from(["bandwidth", "peak", "memory"]))
+def test_better_hardware_never_serves_less(name: str, model: str, better: float, what: str) -> None:
+    chip = load_catalogue().chip(name)
+    changes = {
+        "bandwidth": {"mem_bytes_per_s": chip.mem_bytes_per_s * better},
+        "peak": {"rates": {key: rate * better for key, rate in chip.rates.items()}},
+        "memory": {"mem_bytes": chip.mem_bytes * better},
+    }[what]
+    if what == "peak" and chip.tdp_w:
+        changes["tdp_w"] = chip.tdp_w * better
+    assert output(dataclasses.replace(chip, **changes), model) >= output(chip, model) * (1 - 2e-3)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sampled_from(CHIPS), st.sampled_from(MODELS), st.floats(0.01, 0.3), st.floats(1.0, 3.0))
+def test_a_looser_target_never_serves_less(name: str, model: str, tpot_s: float, looser: float) -> None:
+    assert output(name, model, tpot_s=tpot_s * looser) >= output(name, model, tpot_s=tpot_s) * (1 - 2e-3)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sampled_from(CHIPS), st.sampled_from(MODELS), st.integers(1, 500), st.floats(1, 30_000), factor)
+def test_more_work_never_takes_less_time(name: str, model: str, batch: int, context: float, more: float) -> None:
+    catalogue = load_catalogue()
+    replica = build_replica(
+        machine_of(catalogue.chip(name), "16-bit", catalogue), catalogue.model(model), 1, "16-bit", "vllm"
+    )
+    base = decode_step(replica, batch, context)
+    assert decode_step(replica, batch * more, context).total >= base.total
+    assert decode_step(replica, batch, context * more).total >= base.total
+    assert prefill_time(replica, context * more) >= prefill_time(replica, context)
+    assert base.total >= base.collective + base.overhead
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.sampled_from(CHIPS), st.floats(1, 4000), st.floats(1, 1000), st.floats(0.005, 0.2), st.floats(0.05, 3))
+def test_largest_batch_within_targets_matches_a_plain_scan(
+    name: str, tokens_in: float, tokens_out: float, tpot_s: float, ttft_s: float
+) -> None:
+    from chipwise.perf.load import under_load
+
+    catalogue = load_catalogue()
+    replica = build_replica(
+        machine_of(catalogue.chip(name), "16-bit", catalogue), catalogue.model("llama-2-7b"), 1, "16-bit", "vllm"
+    )
+    most = min(largest_batch(replica, tokens_in, tokens_out), 64)
+    if not most:
+        return
+    loads = [under_load(replica, batch, tokens_in, tokens_out) for batch in range(1, most + 1)]
+    good = [load for load in loads if load.tpot_s <= tpot_s and load.ttft_s <= ttft_s]
+    found = batch_within(replica, most, tokens_in, tokens_out, tpot_s, ttft_s)
+    assert (found.batch if found else 0) == (good[-1].batch if good else 0)
+
+
+def test_every_chip_of_the_catalogue_yields_or_names_what_is_missing() -> None:
+    catalogue = load_catalogue()
+    refused, answered = [], 0
+    for chip in catalogue.chips.values():
+        for estimate in (estimate_training, estimate_serving):
+            try:
+                found = estimate(chip, "llama-2-7b", catalogue=catalogue)
+            except Undetermined as error:
+                refused.append((chip.id, error.line()))
+                continue
+            answered += 1
+            spans = [found.tokens_per_s_per_chip] if found.tokens_per_s_per_chip else []
+            assert all(0 < span.low <= span.value <= span.high for span in spans)
+    assert all(chip_id in line for chip_id, line in refused)
+    assert answered > len(catalogue.chips)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_interval_contains_its_value(model: str) -> None:
+    for chip in CHIPS:
+        found = estimate_serving(chip, model)
+        for name in ("tpot_s", "ttft_s", "tokens_per_s_per_chip", "output_tokens_per_s_per_chip"):
+            estimate = getattr(found, name)
+            if estimate is not None:
+                assert 0 < estimate.low <= estimate.value <= estimate.high
