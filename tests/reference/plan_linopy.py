@@ -10,7 +10,12 @@ import linopy
 import numpy as np
 
 from chipwise.planning.inputs import FLOP_UNIT, MONEY_UNIT_USD, PlanInputs
-from chipwise.planning.model import NEW_MONEY_COST, START_EARLY_PER_MONTH, residual_share
+from chipwise.planning.model import (
+    KEEP_PEAK_FREE_USD_PER_TFLOPS_MONTH,
+    NEW_MONEY_COST,
+    START_EARLY_PER_MONTH,
+    residual_share,
+)
 
 
 def relaxed_objective(data: PlanInputs) -> float:
@@ -19,6 +24,7 @@ def relaxed_objective(data: PlanInputs) -> float:
     nodes, tree = data.tree.nodes, data.tree
     disc, part = data.discount, data.month_share
     cost = 0
+    used_cost = data.power_cost + data.peak * 1e3 * KEEP_PEAK_FREE_USD_PER_TFLOPS_MONTH / MONEY_UNIT_USD
 
     def var(name, upper=np.inf):
         return m.add_variables(lower=0.0, upper=upper, name=name)
@@ -82,7 +88,7 @@ def relaxed_objective(data: PlanInputs) -> float:
                 if run.homogeneous and n.period >= run.first and data.clusters[c]:
                     final[n.index, c, j] = var(f"final{n.index}_{c}_{j}")
                     both = both + final[n.index, c, j]
-                cost += late * data.power_cost[c] * both
+                cost += late * used_cost[c] * both
                 spent[n.index] = spent[n.index] + part[n.period] * data.power_cost[c] * both
                 peak_used = peak_used + peak[c] * both
             peak_limit = peak_limit + data.training_share * data.held[n.period, c] * peak[c]
@@ -110,7 +116,7 @@ def relaxed_objective(data: PlanInputs) -> float:
                     x = var(f"serve{op.index}_{c}_{w}")
                     got = got + data.serve_rate[c, w] * x
                     used[c] = used[c] + x
-                    cost += weight * data.power_cost[c] * x
+                    cost += weight * used_cost[c] * x
                     spent[n.index] = spent[n.index] + slice_ * data.power_cost[c] * x
             for b, line in enumerate(data.lines):
                 if line.access == "api" and data.access.order_share[n.index, b] > 0:

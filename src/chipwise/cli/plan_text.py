@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 WIDTH = 118
-MOST_NOW = 12
-MOST_WARNINGS = 4
-MOST_FUTURES = 5
+MOST_NOW = 10
+MOST_WARNINGS = 3
+MOST_FUTURES = 4
+MOST_INSIGHTS = 2
 
 
 def money(usd: float) -> str:
@@ -132,6 +134,8 @@ def plan_lines(plan: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield f"Do now ({body['status']}; gap to the proven bound {body['gap']:.2%}):"
     yield from _now(plan)
+    for sentence in body["insights"][:MOST_INSIGHTS]:
+        yield from textwrap.wrap(sentence, WIDTH, initial_indent="  why: ", subsequent_indent="       ")[:2]
     yield ""
     yield "The stock lasts:"
     yield from _runway(plan)

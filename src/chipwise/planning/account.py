@@ -11,8 +11,9 @@ from chipwise.core.errors import InfeasiblePlan
 from chipwise.planning.availability import LineVerdict, buyer_headquarters
 from chipwise.planning.inputs import MISSED_WORK_FACTOR, MONEY_UNIT_USD
 from chipwise.planning.mend import missed_runs
+from chipwise.planning.model import KEEP_PEAK_FREE_USD_PER_TFLOPS_MONTH
 from chipwise.planning.pose import REVEAL_MONTHS, Posed
-from chipwise.planning.solve import cost_parts, money_needed
+from chipwise.planning.solve import cost_parts, expected_cost, money_needed
 from chipwise.planning.tree import PlanTree
 from chipwise.planning.yields import ChipYield
 from chipwise.rules import check, load_rulebook
@@ -151,7 +152,7 @@ def finance_rows(posed: Posed, scenario: Scenario) -> dict[str, Any]:
         "cash_usd": None if cash is None else cash.value,
         "discount_rate_per_year": scenario.finance.discount_rate_per_year.value,
         "objective_parts_usd": parts,
-        "expected_cost_usd": sum(value for name, value in parts.items() if name != "missed_work_valued"),
+        "expected_cost_usd": expected_cost(parts),
         "lowest_cash_usd": float(posed.solved.values[posed.model.blocks.cash].min()) * MONEY_UNIT_USD
         if cash is not None
         else None,
@@ -199,6 +200,8 @@ def assumptions(scenario: Scenario) -> tuple[str, ...]:
         f"Which path demand follows is seen after {REVEAL_MONTHS} months; until then decisions are common to all.",
         f"Missed work is valued at {MISSED_WORK_FACTOR:g} times the dearest lawful chip bought for that month alone, "
         "so needs come before cost.",
+        f"A chip in use is charged USD {KEEP_PEAK_FREE_USD_PER_TFLOPS_MONTH:g} per TFLOP/s and month as a preference, "
+        "not a payment: of equal plans the one that leaves more peak free wins.",
         "Chips are paid on delivery; what a rule bars on the day of delivery is neither delivered nor paid.",
         "Training may take its share of the fleet held on the day of the decision, and all of what is bought or "
         "rented; what training leaves is free for serving.",

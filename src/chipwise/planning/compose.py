@@ -14,6 +14,7 @@ from chipwise.core.errors import InfeasiblePlan
 from chipwise.planning import account
 from chipwise.planning.availability import line_access, offered_lines
 from chipwise.planning.inputs import MONEY_UNIT_USD
+from chipwise.planning.insight import insights
 from chipwise.planning.lines import PlanReading, branch_futures, later_lines, now_lines
 from chipwise.planning.mend import binding_limits, mends, missed_runs, missed_tokens
 from chipwise.planning.model import PlanModel
@@ -161,6 +162,7 @@ def plan(
         work=tuple(account.work_rows(posed)),
         mends=mending,
         binding_limits=limits,
+        insights=insights(reading, moved),
         finance=account.finance_rows(posed, chosen),
         sensitivity=moved,
         facts=plan_facts(chosen, posed.inputs.chips, posed.yields, lasts, catalogue),

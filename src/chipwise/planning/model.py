@@ -21,6 +21,9 @@ from chipwise.planning.lp import INFINITY, Columns, Floats, Ints, Programme
 
 START_EARLY_PER_MONTH = 0.02
 """Training power is counted undiscounted and this much dearer per month, so that of equal plans the early one wins."""
+KEEP_PEAK_FREE_USD_PER_TFLOPS_MONTH = 0.5
+"""Charged for each dense 16-bit TFLOP/s in use and month, about a fifth of what it rents for (catalogue prices: median
+2.7): of equal plans the one that leaves more peak to other uses wins, so memory-bound serving goes to weaker chips."""
 NEW_MONEY_COST = 1e4
 """Objective per USD of money the party does not have: high enough that it is used only when nothing else works."""
 
@@ -75,6 +78,11 @@ def residual_share(age_years: float, table: dict[int, float]) -> float:
     return float(np.interp(age_years, years, [share for _, share in points], right=0.0))
 
 
+def use_of_peak(inputs: PlanInputs) -> Floats:
+    """Objective of one chip in use for a month, besides its power; USD m. (n_chips,)"""
+    return inputs.peak * 1e3 * KEEP_PEAK_FREE_USD_PER_TFLOPS_MONTH / MONEY_UNIT_USD
+
+
 class _Assembly:
     """Builds the programme block by block; lives only while `build_model` runs."""
 
@@ -90,6 +98,7 @@ class _Assembly:
         self.op_node = np.array([operation.node for operation in tree.operations])
         share = np.array([operation.share for operation in tree.operations])
         self.op_weight = (self.weight * self.part)[self.op_node] * share
+        self.use_cost = inputs.power_cost + use_of_peak(inputs)
         self.delivered = tuple(deliveries(tree, inputs.access))
         self.nodes = len(tree.nodes)
         self.ops = len(tree.operations)
@@ -137,7 +146,7 @@ class _Assembly:
         """Chips serving, tokens missed, tokens bought; returns the capacity rows too."""
         data, lp = self.inputs, self.lp
         shape = (self.ops, len(data.chips), len(data.workloads))
-        power = self.op_weight[:, None, None] * data.power_cost[None, :, None]
+        power = self.op_weight[:, None, None] * self.use_cost[None, :, None]
         serve = lp.variables(shape, cost=power, upper=np.where(data.serve_rate > 0.0, INFINITY, 0.0)[None])
         unserved = lp.variables(
             (self.ops, len(data.workloads)), cost=self.op_weight[:, None] * data.missed_token_cost[None, :]
@@ -176,7 +185,7 @@ class _Assembly:
         single = np.array([run.homogeneous for run in data.runs], bool)
         shape = (self.nodes, len(data.chips), len(data.runs))
         lateness = 1.0 + START_EARLY_PER_MONTH * self.period
-        power = (self.probability * self.part * lateness)[:, None, None] * data.power_cost[None, :, None]
+        power = (self.probability * self.part * lateness)[:, None, None] * self.use_cost[None, :, None]
         may = able[:, None] & data.trains
         train = lp.variables(shape, cost=power, upper=np.where(in_time[:, None, :] & may[None], INFINITY, 0.0))
         final = lp.variables(

@@ -195,6 +195,7 @@ class Plan:
     warnings: tuple[str, ...]
     assumptions: tuple[str, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    insights: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The content of plan.json, in plain types."""
@@ -220,6 +221,7 @@ class Plan:
                 "work": [dict(entry) for entry in self.work],
                 "mends": [mend.to_dict() for mend in self.mends],
                 "binding_limits": list(self.binding_limits),
+                "insights": list(self.insights),
             },
             "finance": dict(self.finance),
             "sensitivity": [entry.to_dict() for entry in self.sensitivity],

@@ -11,7 +11,7 @@ from chipwise.planning.lines import PlanReading, expected_bought
 from chipwise.planning.mend import missed_share, missed_tokens
 from chipwise.planning.model import PlanModel
 from chipwise.planning.result import Sensitivity
-from chipwise.planning.solve import Solved, cost_parts
+from chipwise.planning.solve import Solved, cost_parts, expected_cost
 from chipwise.scenario.mutate import with_values
 from chipwise.scenario.objects import Quantity, Scenario
 
@@ -75,7 +75,7 @@ def questions(scenario: Scenario, bought_lines: set[str]) -> list[Question]:
             source="",
         )
         for path in demand.paths
-        if 0.0 < path.probability < 1.0 and path.name != "central"
+        if 0.0 < path.probability < 1.0
     )
     for line in scenario.market:
         if line.id in bought_lines:
@@ -105,7 +105,6 @@ def questions(scenario: Scenario, bought_lines: set[str]) -> list[Question]:
 def measure(question: Question, model: PlanModel, solved: Solved, reading: PlanReading) -> Sensitivity:
     """Summary of one re-solved plan."""
     parts = cost_parts(model, solved)
-    cost = sum(value for name, value in parts.items() if name != "missed_work_valued")
     return Sensitivity(
         quantity=question.quantity,
         label=question.label,
@@ -114,7 +113,7 @@ def measure(question: Question, model: PlanModel, solved: Solved, reading: PlanR
         value=question.value,
         chips_bought_now=float(reading.order[0, reading.inputs.buy_lines].sum()),
         chips_bought_expected=expected_bought(reading),
-        cost_usd=cost * MONEY_UNIT_USD,
+        cost_usd=expected_cost(parts) * MONEY_UNIT_USD,
         missed_share=max(missed_share(model, solved), missed_tokens(model, solved)),
         objective_usd=solved.objective * MONEY_UNIT_USD,
         source=question.source,

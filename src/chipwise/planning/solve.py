@@ -9,14 +9,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from chipwise.core.errors import ChipwiseError
 from chipwise.planning.lp import Floats, Ints, Solution, Solver
-from chipwise.planning.model import NEW_MONEY_COST, PlanModel
+from chipwise.planning.model import NEW_MONEY_COST, PlanModel, use_of_peak
 
 PORTFOLIO_LIMIT = 3
 """Up to this many ports every combination is tried; beyond, each is rounded from the relaxation."""
@@ -203,14 +203,28 @@ def cost_parts(model: PlanModel, solved: Solved) -> dict[str, float]:
         return float(cost[block[block >= 0]].sum())
 
     missed = total(blocks.unserved) + total(blocks.short)
+    data = model.inputs
+    share = data.power_cost / np.maximum(data.power_cost + use_of_peak(data), 1e-300)
+    by_chip = sum(cost[block].sum(axis=(0, 2)) for block in (blocks.serve, blocks.train, blocks.final))
+    power = float((by_chip * share).sum())
     parts = {
         "chips_bought_less_worth_at_end": total(blocks.order),
         "rent": total(blocks.rent),
         "tokens_bought": total(blocks.api),
-        "power": total(blocks.serve) + total(blocks.train) + total(blocks.final),
+        "power": power,
+        "preference_for_free_peak": total(blocks.serve) + total(blocks.train) + total(blocks.final) - power,
         "interest": total(blocks.owed),
         "ports": total(blocks.adopt),
         "missed_work_valued": missed,
         "money_not_there": total(blocks.gap) / NEW_MONEY_COST,
     }
     return {name: value for name, value in parts.items() if abs(value) > 1e-12}
+
+
+NOT_MONEY = ("missed_work_valued", "preference_for_free_peak")
+"""Parts of the objective that are no payment."""
+
+
+def expected_cost(parts: Mapping[str, float]) -> float:
+    """What the plan is expected to pay, less what chips are worth at the end; discounted, unit of `parts`."""
+    return sum(value for name, value in parts.items() if name not in NOT_MONEY)

@@ -64,6 +64,13 @@ def _reference_chip(scenario: Scenario, raw: dict[str, Estimate], peaks: dict[st
     return max(sorted(raw), key=lambda chip: peaks[chip]) if raw else None
 
 
+def _utilisation_ratio(own: Estimate, reference: Estimate) -> float:
+    """Measured utilisation of a chip over that of the reference; 1 where either was never measured."""
+    if "data sheet only" in (own.evidence, reference.evidence):
+        return 1.0
+    return own.value / reference.value
+
+
 def _training_yields(
     chips: Iterable[str], scenario: Scenario, catalogue: Catalogue
 ) -> tuple[dict[str, Estimate], dict[str, float], dict[str, str]]:
@@ -154,7 +161,7 @@ def chip_yields(chips: Iterable[str], scenario: Scenario, catalogue: Catalogue) 
         gaps = {"training": missing[chip_id]} if chip_id in missing else {}
         training = None
         if chip_id in raw and reference is not None:
-            ratio = raw[chip_id].value / raw[reference].value
+            ratio = _utilisation_ratio(raw[chip_id], raw[reference])
             spread_low = raw[chip_id].low / raw[chip_id].value
             spread_high = raw[chip_id].high / raw[chip_id].value
             own_level = chip_id == reference

@@ -147,8 +147,19 @@ def central_metrics(plan: Mapping[str, Any]) -> dict[str, float | None]:
         "chips_bought_now": bought_now,
         "chips_bought_expected": expected,
         "cost_usd": text.as_number((plan.get("finance") or {}).get("expected_cost_usd")),
-        "missed_share": None,
+        "missed_share": _missed(plan),
     }
+
+
+def _missed(plan: Mapping[str, Any]) -> float | None:
+    """Share of work missed in expectation: of compute or of tokens, whichever is more; None when neither is told."""
+    work = plan["plan"].get("work") or []
+    wanted = [text.as_number(row.get("flop_with_research")) or 0.0 for row in work]
+    left = [1.0 - (text.as_number(row.get("expected_share_done")) or 0.0) for row in work]
+    tokens = text.as_number((plan.get("settings") or {}).get("expected_tokens_missed"))
+    if not sum(wanted):
+        return tokens
+    return max(tokens or 0.0, sum(flop * share for flop, share in zip(wanted, left, strict=True)) / sum(wanted))
 
 
 def work_rows(plan: Mapping[str, Any]) -> list[dict[str, Any]]:

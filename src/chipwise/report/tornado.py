@@ -61,37 +61,13 @@ def sensitivity_figure(rows: Sequence[Mapping[str, Any]], metric: Metric, base: 
     """Tornado: from the central plan to the plan with one number at either end of its range, widest first."""
     centre, moving, _ = swings(rows, metric, base)
     widest = moving[:most]
-    spans: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        spans.setdefault(str(row["label"]), []).append(row)
+    picked = [row for title in widest for row in rows if str(row["label"]) == title]
     ends = ((False, "number at the low end", palette.LOW_END), (True, "number at the high end", palette.HIGH_END))
     data = []
     for upper, name, colour in ends:
-        picked = [
-            (title, row)
-            for title in widest
-            for row in spans[title]
-            if (_number(row, "value") > _number(row, "central")) == upper
-        ]
-        if not picked:
-            continue
-        shown = [_number(row, metric.key) for _, row in picked]
-        data.append(
-            {
-                "type": "bar",
-                "orientation": "h",
-                "name": name,
-                "y": [label(title) for title, _ in picked],
-                "x": rounded([(value - centre) / metric.scale for value in shown]),
-                "base": float(f"{centre / metric.scale:.6g}"),
-                "marker": {"color": colour},
-                "customdata": [
-                    [label(changed_value(row)), metric.form(value)]
-                    for (_, row), value in zip(picked, shown, strict=True)
-                ],
-                "hovertemplate": f"%{{y}}<br>at %{{customdata[0]}}<br>{metric.name}: %{{customdata[1]}}<extra></extra>",
-            }
-        )
+        side = [row for row in picked if (_number(row, "value") > _number(row, "central")) == upper]
+        if side:
+            data.append(_bars(side, metric, centre, name, colour))
     layout = base_layout(
         xaxis=axis(metric.axis),
         yaxis=axis(categoryorder="array", categoryarray=[label(name) for name in reversed(widest)]),
@@ -113,6 +89,22 @@ def sensitivity_figure(rows: Sequence[Mapping[str, Any]], metric: Metric, base: 
     layout["legend"] = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
     layout["margin"] = {"l": 8, "r": 16, "t": 32, "b": 8}
     return {"data": data, "layout": layout}
+
+
+def _bars(rows: Sequence[Mapping[str, Any]], metric: Metric, centre: float, name: str, colour: str) -> dict[str, Any]:
+    """Bars from the central plan to each changed one."""
+    shown = [_number(row, metric.key) for row in rows]
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": name,
+        "y": [label(row["label"]) for row in rows],
+        "x": rounded([(value - centre) / metric.scale for value in shown]),
+        "base": float(f"{centre / metric.scale:.6g}"),
+        "marker": {"color": colour},
+        "customdata": [[label(changed_value(row)), metric.form(value)] for row, value in zip(rows, shown, strict=True)],
+        "hovertemplate": f"%{{y}}<br>at %{{customdata[0]}}<br>{metric.name}: %{{customdata[1]}}<extra></extra>",
+    }
 
 
 def _number(row: Mapping[str, Any], key: str) -> float:

@@ -213,9 +213,9 @@ def _not_required(
 
 
 def _letter_of(readings: list[Reading], rulings: list[Ruling]) -> str:
-    """How far a letter reaches the item where the list does not: for the class."""
+    """How far a letter surely reaches the item where the list does not: for the class."""
     reaches = {ruling.letter for reading, ruling in zip(readings, rulings, strict=True) if reading.entry == "none"}
-    return next((reach for reach in ("yes", "reported", "open") if reach in reaches), "no")
+    return next((reach for reach in ("no", "open", "reported", "yes") if reach in reaches), "no")
 
 
 def _disagreement(case: CaseSpec, readings: list[Reading], rulings: list[Ruling]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import bisect
 import datetime as dt
 import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Codes = NDArray[np.int16]
+
+BESIDE = frozenset({"tariff_2026", "exception_hbm"})
+"""Tests that decide duties or words, never one of the four answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -186,10 +190,11 @@ def signs_of(rulebook: Rulebook, day: dt.date) -> Signs:
     """Lines in force, chips named by a letter or a guidance, and the standing of every country."""
     law = rulebook.law(day)
     lines: dict[str, set[float]] = {}
-    for part in (part for test in law.tests.values() for row in test for part in row):
-        lines.setdefault(part.measure, set()).add(part.value)
+    for name, test in law.tests.items():
+        for part in () if name in BESIDE else itertools.chain.from_iterable(test):
+            lines.setdefault(part.measure, set()).add(part.value)
     named = {chip for letter in law.letters for entry in letter.addressees.values() for chip in entry.named}
-    by_code = _named_codes(rulebook)
+    by_code = _named_codes(law)
     return Signs(
         lines=tuple((measure, tuple(sorted(values))) for measure, values in lines.items()),
         named=frozenset(named) | frozenset(law.prc["named"] if law.prc is not None else ()),
@@ -231,23 +236,21 @@ def _standing(code: str, law: Law) -> Any:
     sets += [places for row in law.review for places in (row.destinations, row.headquarters)]
     for letter in law.letters:
         sets += [letter.destinations, letter.open_destinations, letter.headquarters]
-    return code in law.near, law.near.get(code), *(places.get(code) for places in sets if places is not None)
+    embargo = law.embargoes[code]["policy"] if code in law.embargoes else ""
+    return embargo, code in law.near, law.near.get(code), *(places.get(code) for places in sets if places is not None)
 
 
-@functools.lru_cache(maxsize=32)
-def _named_codes(rulebook: Rulebook) -> frozenset[str]:
-    """Countries that a rule names by code outside the sets of places, and ``unknown``."""
-    scope, parties = rulebook.tables["scope"], rulebook.tables["parties"]
+def _named_codes(law: Law) -> frozenset[str]:
+    """Countries that a rule in force names by code outside the sets of places, and ``unknown``."""
     codes = {"US", "unknown"}
-    for row in (*scope["embargoes"], *scope["exception_open"]):
+    for row in law.exception_open:
         codes |= set(row["codes"])
-    for row in (*scope["requirements"], *scope["open_requirements"]):
-        codes |= set(row.get("not_in", ()))
-    for row in (*parties["carve_outs"], *parties["named_licences"]):
+    for reach in (*law.requirements, *law.open_requirements):
+        codes |= reach.not_in
+    for row in (*law.carve_outs, *law.named_licences):
         codes |= {*row["destinations"], str(row.get("headquarters", ""))}
-    for row in rulebook.tables["duties"]:
-        codes |= set(row.get("destinations", ()))
-    codes |= set((parties.get("prc_presumption") or {}).get("conflict_codes", ()))
+    if law.prc is not None:
+        codes |= set(law.prc["conflict_codes"])
     return frozenset(codes)
 
 
