@@ -28,10 +28,10 @@ VIDUR = {
     ("a100_pairwise_nvlink", "send_recv", 2, 2): "a100-bridge",
     ("a100_pairwise_nvlink", "all_reduce", 2, 2): "a100-bridge",
     ("h100_pairwise_nvlink", "all_reduce", 2, 2): "h100-bridge",
-    ("h100_dgx", "send_recv", 2, 1): "h100-network",
 }
 """Vidur tables that are shipped: (topology, collective, workers, workers per node) to fabric. The others judge."""
 
+COLUMNS = ("fabric", "collective", "library", "payload", "group", "first_log2_bytes", "times_us", "source")
 Key = tuple[str, str, str, str, int]
 Curve = dict[int, float]
 
@@ -112,7 +112,7 @@ def write_curves(facts: Path) -> int:
     target = DATA / "collectives" / "curves.csv"
     with target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["fabric", "collective", "library", "payload", "group", "first_log2_bytes", "times_us", "source"])
+        writer.writerow(COLUMNS)
         for key, curve, source in sorted(rows):
             sizes = sorted(curve)
             first = round(log2(sizes[0]))

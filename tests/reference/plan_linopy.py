@@ -9,9 +9,9 @@ from __future__ import annotations
 import linopy
 import numpy as np
 
-from chipwise.planning.inputs import FLOP_UNIT, MONEY_UNIT_USD, PlanInputs
+from chipwise.planning.inputs import FLOP_UNIT, MISSED_WORK_FACTOR, MONEY_UNIT_USD, PlanInputs
 from chipwise.planning.model import (
-    KEEP_PEAK_FREE_USD_PER_TFLOPS_MONTH,
+    KEEP_PEAK_FREE_KWH_PER_TFLOPS_MONTH,
     NEW_MONEY_COST,
     START_EARLY_PER_MONTH,
     residual_share,
@@ -24,7 +24,9 @@ def relaxed_objective(data: PlanInputs) -> float:
     nodes, tree = data.tree.nodes, data.tree
     disc, part = data.discount, data.month_share
     cost = 0
-    used_cost = data.power_cost + data.peak * 1e3 * KEEP_PEAK_FREE_USD_PER_TFLOPS_MONTH / MONEY_UNIT_USD
+    power = data.scenario.power
+    per_kwh = power.usd_per_kwh.value * power.pue.value
+    used_cost = data.power_cost + data.peak * 1e3 * KEEP_PEAK_FREE_KWH_PER_TFLOPS_MONTH * per_kwh / MONEY_UNIT_USD
 
     def var(name, upper=np.inf):
         return m.add_variables(lower=0.0, upper=upper, name=name)
@@ -181,13 +183,15 @@ def _deadlines(m, data, train, final, var):
 def _money(m, data, new, spent, var):
     cost = 0
     nodes, finance = data.tree.nodes, data.scenario.finance
-    burn = 0.0 if finance.burn_usd_per_month is None else finance.burn_usd_per_month.value / MONEY_UNIT_USD
+    amount = {equity.name: equity.amount_usd.value / MONEY_UNIT_USD for equity in finance.equity}
     cash, owed, draws = {}, {}, {}
     for n in nodes:
         gap = var(f"gap{n.index}")
         cash[n.index] = var(f"cash{n.index}")
-        cost += n.probability * data.discount[n.period] * NEW_MONEY_COST * gap
-        flow = cash[n.index] - gap + spent[n.index]
+        burn = float(data.burn_usd_m[n.index]) * data.month_share[n.period]
+        cut = var(f"cut{n.index}", burn if n.failed else 0.0)
+        cost += n.probability * data.discount[n.period] * (NEW_MONEY_COST * gap + MISSED_WORK_FACTOR * cut)
+        flow = cash[n.index] - gap - cut + spent[n.index]
         if n.parent >= 0:
             flow = flow - cash[n.parent]
         for i, loan in enumerate(finance.loans):
@@ -213,5 +217,7 @@ def _money(m, data, new, spent, var):
                 m.add_constraints(owed[n.index, i] - sum(1 * x for x in recent) <= 0)
         if finance.cash_usd is not None:
             start = finance.cash_usd.value / MONEY_UNIT_USD if n.parent < 0 else 0.0
-            m.add_constraints(flow == start - burn * data.month_share[n.period])
+            before = nodes[n.parent].raised if n.parent >= 0 else ()
+            start += sum(amount[name] for name in n.raised if name not in before)
+            m.add_constraints(flow == start - burn)
     return cost

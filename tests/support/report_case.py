@@ -88,6 +88,7 @@ def branch(name: str, probability: float, state: str, path: str) -> Branch:
     series["serving:l20"] = tuple(300.0 * k for k in range(n))
     series["tokens_wanted_per_day"] = tuple(8e10 * 1.2**k for k in range(n))
     series["tokens_served_per_day"] = tuple(min(8e10 * 1.2**k, 1.4e11) for k in range(n))
+    series["tokens_bought_per_day"] = (0.0, 0.0, 0.0, 0.0, 5e9, 6e9)
     series["cash_usd"] = tuple(5e8 - 1e7 * k for k in range(n))
     series["owed_usd"] = (2.5e6,) * n
     series["spent_usd"] = (0.0, 0.0, 0.0, 3.1e7, 1e7, 0.0)
@@ -290,6 +291,7 @@ def sample_plan() -> Plan:
         },
         sensitivity=sensitivity(),
         facts=facts(),
+        insights=("Today's purchase is needed whichever path demand follows.",),
         warnings=("market[2] (hgx-h800, buy) is not used: licence_required", "cash is tight"),
         assumptions=("Chips are paid on delivery.",),
         settings={"seed": 0, "draws": 200_000, "reveal_months": 6, "expected_tokens_missed": 0.07},

@@ -139,6 +139,7 @@ def test_first_screen_gives_runway_status_warnings_and_disclaimer(page: Page) ->
     for phrase in ("0.54 years", "(0 to 3)", "ends first", "1.5 years", "unbounded", "no tokens are stated"):
         assert phrase in first
     assert "work deferred" in first
+    assert "needed whichever path demand follows" in first
     assert "ERNIE-5-class: 60 % of its compute by Jun 2025" in first
     assert "move the deadline by 3 months" in first
     assert "from 0 years to 1.5 years depending on flagship size alone" in first
@@ -186,6 +187,7 @@ def test_everything_is_readable_without_scripts(html: str, page: Page) -> None:
     futures = page.words("futures")
     assert "10,000 / 4,200 / 0" in futures
     assert "96 bn" in futures
+    assert "6 bn" in futures
     assert "USD 490 m" in futures
 
 
@@ -284,6 +286,19 @@ def test_figures_have_one_value_a_month() -> None:
     for group in all_figures(plan_dict())["branch"].values():
         for figure in group.values():
             assert all(len(trace["x"]) == len(trace["y"]) == 6 for trace in figure["data"])
+
+
+def test_many_futures_stay_readable_and_small() -> None:
+    plan = plan_dict()
+    first = plan["plan"]["branches"][0]
+    plan["plan"]["branches"] = [{**first, "id": f"r.{number}/high"} for number in range(200)]
+    html = render_report(plan)
+    page = Page(html)
+    assert len(html.encode()) < 2.5e6
+    assert sum(tag == "option" for tag, _ in page.tags) < 60
+    assert "holds all of them" in page.words("futures")
+    shown = {attrs["data-pick"] for tag, attrs in page.tags if "data-pick" in attrs}
+    assert shown == set(json.loads(page.scripts[0])["branch"])
 
 
 def test_write_report_writes_the_page(tmp_path: Path, html: str) -> None:

@@ -11,7 +11,7 @@ from chipwise.core.errors import InfeasiblePlan
 from chipwise.planning.availability import LineVerdict, buyer_headquarters
 from chipwise.planning.inputs import MISSED_WORK_FACTOR, MONEY_UNIT_USD
 from chipwise.planning.mend import missed_runs
-from chipwise.planning.model import KEEP_PEAK_FREE_USD_PER_TFLOPS_MONTH
+from chipwise.planning.model import KEEP_PEAK_FREE_KWH_PER_TFLOPS_MONTH
 from chipwise.planning.pose import REVEAL_MONTHS, Posed
 from chipwise.planning.solve import cost_parts, expected_cost, money_needed
 from chipwise.planning.tree import PlanTree
@@ -200,7 +200,7 @@ def assumptions(scenario: Scenario) -> tuple[str, ...]:
         f"Which path demand follows is seen after {REVEAL_MONTHS} months; until then decisions are common to all.",
         f"Missed work is valued at {MISSED_WORK_FACTOR:g} times the dearest lawful chip bought for that month alone, "
         "so needs come before cost.",
-        f"A chip in use is charged USD {KEEP_PEAK_FREE_USD_PER_TFLOPS_MONTH:g} per TFLOP/s and month as a preference, "
+        f"A chip in use is charged {KEEP_PEAK_FREE_KWH_PER_TFLOPS_MONTH:g} kWh per TFLOP/s and month as a preference, "
         "not a payment: of equal plans the one that leaves more peak free wins.",
         "Chips are paid on delivery; what a rule bars on the day of delivery is neither delivered nor paid.",
         "Training may take its share of the fleet held on the day of the decision, and all of what is bought or "

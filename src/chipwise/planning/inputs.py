@@ -41,6 +41,8 @@ class PlanInputs:
     held : (periods, n_chips) float64
         Chips held on the day of the decision and still working.
     survival_per_month : float
+    burn_usd_m, raised_usd_m : (n_nodes,) float64
+        Running costs of a whole month, and equity that comes in, USD m.
     month_share : (periods,) float64
         Share of each month that lies after the day of the decision: below 1 in the first month only.
     train_rate : (n_chips,) float64
@@ -79,6 +81,8 @@ class PlanInputs:
     missed_token_cost: Floats
     missed_flop_cost: float
     discount: Floats
+    burn_usd_m: Floats
+    raised_usd_m: Floats
     month_share: Floats
     clusters: NDArray[np.bool_]
     trains: NDArray[np.bool_]
@@ -231,6 +235,8 @@ def plan_inputs(
         missed_token_cost=missed_tokens,
         missed_flop_cost=missed_flop,
         discount=(1.0 + scenario.finance.discount_rate_per_year.value) ** (-months / 12.0),
+        burn_usd_m=_burn(scenario, tree),
+        raised_usd_m=_raised(scenario, tree),
         month_share=_month_share(scenario, tree),
         trains=_trains(chips, runs, catalogue),
         clusters=np.array([_has_fabric(catalogue.chip(chip)) for chip in chips], bool),
@@ -301,3 +307,22 @@ def _trains(chips: tuple[str, ...], runs: tuple[Run, ...], catalogue: Catalogue)
         for column, run in enumerate(runs):
             able[row, column] = catalogue.model(run.proxy).params_total * TRAINING_BYTES_PER_PARAMETER <= memory
     return able
+
+
+def _burn(scenario: Scenario, tree: PlanTree) -> Floats:
+    """Running costs of each node's month: the path through time where the scenario plans one."""
+    finance = scenario.finance
+    if finance.burn_usd_per_month is None:
+        return np.zeros(len(tree.nodes))
+    points = finance.burn_path_usd_per_month or ((scenario.as_of, finance.burn_usd_per_month),)
+    current = [[amount.value for day, amount in points if day <= node.date] for node in tree.nodes]
+    return np.array([(amounts or [points[0][1].value])[-1] for amounts in current]) / MONEY_UNIT_USD
+
+
+def _raised(scenario: Scenario, tree: PlanTree) -> Floats:
+    amounts = {equity.name: equity.amount_usd.value / MONEY_UNIT_USD for equity in scenario.finance.equity}
+    raised = np.zeros(len(tree.nodes))
+    for node in tree.nodes:
+        before = tree.nodes[node.parent].raised if node.parent >= 0 else ()
+        raised[node.index] = sum(amounts[name] for name in node.raised if name not in before)
+    return raised

@@ -4,6 +4,9 @@ Minimise the expected discounted cost of buying, renting, tokens bought, power a
 at the end, plus a stated value of work missed. Chips are durable capital: a stock yields work for as long as it runs,
 idle chips cost nothing, and wear takes its yearly share.
 
+Where a raise of equity has failed, running costs may be cut (the firm winds down) at a stated value above their amount;
+elsewhere they are due.
+
 Financing is neutral but for interest: principal moves cash, not the objective, so that the plan borrows only where
 cash binds.
 """
@@ -16,14 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipwise.planning.availability import deliveries
-from chipwise.planning.inputs import FLOP_UNIT, MONEY_UNIT_USD, PlanInputs
+from chipwise.planning.inputs import FLOP_UNIT, MISSED_WORK_FACTOR, MONEY_UNIT_USD, PlanInputs
 from chipwise.planning.lp import INFINITY, Columns, Floats, Ints, Programme
 
 START_EARLY_PER_MONTH = 0.02
 """Training power is counted undiscounted and this much dearer per month, so that of equal plans the early one wins."""
-KEEP_PEAK_FREE_USD_PER_TFLOPS_MONTH = 0.5
-"""Charged for each dense 16-bit TFLOP/s in use and month, about a fifth of what it rents for (catalogue prices: median
-2.7): of equal plans the one that leaves more peak to other uses wins, so memory-bound serving goes to weaker chips."""
+KEEP_PEAK_FREE_KWH_PER_TFLOPS_MONTH = 5.0
+"""Charged for each dense 16-bit TFLOP/s in use and month, at the scenario's price of power (about USD 0.5, a fifth of
+what it rents for in the catalogue's prices): of equal plans the one that leaves more peak to other uses wins, so that
+memory-bound serving goes to weaker chips."""
 NEW_MONEY_COST = 1e4
 """Objective per USD of money the party does not have: high enough that it is used only when nothing else works."""
 
@@ -47,6 +51,7 @@ class Blocks:
     owed: Ints
     cash: Ints
     gap: Ints
+    cut: Ints
     adopt: Ints
     extra_share: Ints
     extra_chips: Ints
@@ -80,7 +85,9 @@ def residual_share(age_years: float, table: dict[int, float]) -> float:
 
 def use_of_peak(inputs: PlanInputs) -> Floats:
     """Objective of one chip in use for a month, besides its power; USD m. (n_chips,)"""
-    return inputs.peak * 1e3 * KEEP_PEAK_FREE_USD_PER_TFLOPS_MONTH / MONEY_UNIT_USD
+    power = inputs.scenario.power
+    usd_per_tflops = KEEP_PEAK_FREE_KWH_PER_TFLOPS_MONTH * power.usd_per_kwh.value * power.pue.value
+    return inputs.peak * 1e3 * usd_per_tflops / MONEY_UNIT_USD
 
 
 class _Assembly:
@@ -270,7 +277,13 @@ class _Assembly:
         self._loan_limits(new, draw, owed)
         cash = lp.variables((self.nodes,))
         gap = lp.variables((self.nodes,), cost=self.weight * NEW_MONEY_COST)
-        cash_row = self._cash_rows(cash, gap, draw, repay, owed, rate)
+        failed = np.array([bool(node.failed) for node in data.tree.nodes])
+        cut = lp.variables(
+            (self.nodes,),
+            cost=self.weight * MISSED_WORK_FACTOR,
+            upper=np.where(failed, np.maximum(data.burn_usd_m, 0.0) * self.part, 0.0),
+        )
+        cash_row = self._cash_rows(cash, gap, cut, draw, repay, owed, rate)
         self._spending(cash_row, rent, serve, api, train, final)
         capex_rows = self._capex_rows(order, cash_row)
         return {
@@ -279,6 +292,7 @@ class _Assembly:
             "owed": owed,
             "cash": cash,
             "gap": gap,
+            "cut": cut,
             "cash_row": cash_row,
             "capex_rows": capex_rows,
         }
@@ -306,6 +320,7 @@ class _Assembly:
         self,
         cash: Ints,
         gap: Ints,
+        cut: Ints,
         draw: Ints,
         repay: Ints,
         owed: Ints,
@@ -313,16 +328,15 @@ class _Assembly:
     ) -> Ints:
         data, lp = self.inputs, self.lp
         finance = data.scenario.finance
-        burn = 0.0 if finance.burn_usd_per_month is None else finance.burn_usd_per_month.value / MONEY_UNIT_USD
-        start = np.zeros(self.nodes)
-        start[0] = 0.0 if finance.cash_usd is None else finance.cash_usd.value / MONEY_UNIT_USD
         free = finance.cash_usd is None
-        flow = start - burn * self.part
+        flow = data.raised_usd_m - data.burn_usd_m * self.part
+        flow[0] += 0.0 if finance.cash_usd is None else finance.cash_usd.value / MONEY_UNIT_USD
         row = lp.constraints((self.nodes,), lower=-INFINITY if free else flow, upper=flow)
         inner = self.parent >= 0
         lp.entries(row, cash, 1.0)
         lp.entries(row[inner], cash[self.parent[inner]], -1.0)
         lp.entries(row, gap, -1.0)
+        lp.entries(row, cut, -1.0)
         lp.entries(row[:, None], draw, -1.0)
         lp.entries(row[:, None], repay, 1.0)
         lp.entries(row[:, None], owed, rate[None, :])

@@ -216,12 +216,13 @@ def cost_parts(model: PlanModel, solved: Solved) -> dict[str, float]:
         "interest": total(blocks.owed),
         "ports": total(blocks.adopt),
         "missed_work_valued": missed,
+        "running_costs_cut_valued": total(blocks.cut),
         "money_not_there": total(blocks.gap) / NEW_MONEY_COST,
     }
     return {name: value for name, value in parts.items() if abs(value) > 1e-12}
 
 
-NOT_MONEY = ("missed_work_valued", "preference_for_free_peak")
+NOT_MONEY = ("missed_work_valued", "preference_for_free_peak", "running_costs_cut_valued")
 """Parts of the objective that are no payment."""
 
 

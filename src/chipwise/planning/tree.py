@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import bisect
 import datetime as dt
+import itertools
 import math
 from dataclasses import dataclass
 
 from chipwise.core.dates import add_months, month_start, months_between
+from chipwise.core.errors import ScenarioError
 from chipwise.scenario.objects import OutlookNode, Scenario, TokenPath
 
 
@@ -34,6 +36,8 @@ class DecisionNode:
         Path of demand, None while it is not yet known.
     probability : float
         Unconditional.
+    raised, failed : tuple of str
+        Raises of equity that came off, and that did not, up to and in this month.
     """
 
     index: int
@@ -44,11 +48,14 @@ class DecisionNode:
     state: str
     path: str | None
     probability: float
+    raised: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
 
     @property
     def branch(self) -> str:
-        """Name of the branch: rule node and, once known, demand path."""
-        return self.rule_node if self.path is None else f"{self.rule_node}/{self.path}"
+        """Name of the branch: rule node, demand path once known, raises that came off (+) or did not (-)."""
+        name = self.rule_node if self.path is None else f"{self.rule_node}/{self.path}"
+        return name + "".join(f"+{one}" for one in self.raised) + "".join(f"-{one}" for one in self.failed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,53 +144,91 @@ def build_tree(scenario: Scenario, *, reveal_months: int = 6) -> PlanTree:
     PlanTree
     """
     start = month_start(scenario.as_of)
-    periods = scenario.horizon.months
     paths = scenario.demand.paths
-    nodes: list[DecisionNode] = []
-    rule_of: list[OutlookNode] = []
-
-    def add(parent: int, period: int, rule: OutlookNode, path: str | None, probability: float) -> None:
-        date = scenario.as_of if period == 0 else add_months(start, period)
-        nodes.append(
-            DecisionNode(
-                index=len(nodes),
-                parent=parent,
-                period=period,
-                date=date,
-                rule_node=rule.id,
-                state=rule.state,
-                path=path,
-                probability=probability,
-            )
+    roots = _rule_successors(scenario.outlook.root, scenario.as_of)
+    if len(roots) != 1:
+        raise ScenarioError(
+            "the outlook branches on the day of the decision",
+            place=f"scenario {scenario.id} rules_outlook",
+            allowed="branches that start after as_of",
         )
-        rule_of.append(rule)
-
-    for rule, share in _rule_successors(scenario.outlook.root, scenario.as_of):
-        add(-1, 0, rule, paths[0].name if len(paths) == 1 else None, share)
-    if len(nodes) != 1:
-        raise AssertionError("the outlook branches on the day of the decision")
+    nodes = [
+        DecisionNode(
+            index=0,
+            parent=-1,
+            period=0,
+            date=scenario.as_of,
+            rule_node=roots[0][0].id,
+            state=roots[0][0].state,
+            path=paths[0].name if len(paths) == 1 else None,
+            probability=roots[0][1],
+        )
+    ]
+    rule_of = [roots[0][0]]
     frontier = [0]
-    for period in range(1, periods):
+    for period in range(1, scenario.horizon.months):
         date = add_months(start, period)
         following: list[int] = []
         for index in frontier:
             node = nodes[index]
-            options: list[tuple[str | None, float]] = [(node.path, 1.0)]
-            if node.path is None and paths and period >= reveal_months:
-                options = [(path.name, path.probability) for path in paths if path.probability > 0.0]
-            for rule, rule_share in _rule_successors(rule_of[index], date):
-                for path_name, path_share in options:
-                    if rule_share * path_share <= 0.0:
-                        continue
-                    following.append(len(nodes))
-                    add(index, period, rule, path_name, node.probability * rule_share * path_share)
+            options = itertools.product(
+                _rule_successors(rule_of[index], date),
+                _path_options(node, paths, period >= reveal_months),
+                _raise_options(node, scenario, period),
+            )
+            for (rule, rule_share), (path, path_share), (raised, failed, raise_share) in options:
+                share = rule_share * path_share * raise_share
+                if share <= 0.0:
+                    continue
+                following.append(len(nodes))
+                rule_of.append(rule)
+                nodes.append(
+                    DecisionNode(
+                        index=len(nodes),
+                        parent=index,
+                        period=period,
+                        date=date,
+                        rule_node=rule.id,
+                        state=rule.state,
+                        path=path,
+                        probability=node.probability * share,
+                        raised=raised,
+                        failed=failed,
+                    )
+                )
         frontier = following
     return PlanTree(
         nodes=tuple(nodes),
         operations=_operations(nodes, paths),
-        periods=periods,
+        periods=scenario.horizon.months,
         reveal_period=reveal_months,
     )
+
+
+def _path_options(node: DecisionNode, paths: tuple[TokenPath, ...], known: bool) -> list[tuple[str | None, float]]:
+    if node.path is not None or not paths or not known:
+        return [(node.path, 1.0)]
+    return [(path.name, path.probability) for path in paths if path.probability > 0.0]
+
+
+def _raise_options(
+    node: DecisionNode, scenario: Scenario, period: int
+) -> list[tuple[tuple[str, ...], tuple[str, ...], float]]:
+    """Raises of equity due in this month: each comes off with its probability or does not."""
+    options = [(node.raised, node.failed, 1.0)]
+    for equity in scenario.finance.equity:
+        if months_into(scenario, equity.available_from, 1) != period:
+            continue
+        chance = 1.0 if equity.probability is None else equity.probability.value
+        options = [
+            outcome
+            for raised, failed, share in options
+            for outcome in (
+                ((*raised, equity.name), failed, share * chance),
+                (raised, (*failed, equity.name), share * (1.0 - chance)),
+            )
+        ]
+    return options
 
 
 def _operations(nodes: list[DecisionNode], paths: tuple[TokenPath, ...]) -> tuple[Operation, ...]:

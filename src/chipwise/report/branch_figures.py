@@ -98,12 +98,14 @@ def _peak(branch: Mapping[str, Any], kind: str) -> float:
 
 
 def tokens_figure(branch: Mapping[str, Any]) -> Figure:
-    """Tokens wanted and served each day, on a logarithmic scale."""
+    """Tokens wanted, served, and of these bought from a provider, each day, on a logarithmic scale."""
     wanted = branch["series"].get("tokens_wanted_per_day", [])
     served = branch["series"].get("tokens_served_per_day", [])
+    bought = branch["series"].get("tokens_bought_per_day", [])
     data = []
     for name, values, colour, dash in (
         ("served", served, palette.SERVED, "solid"),
+        ("bought from a provider", bought, palette.CASH, "dot"),
         ("wanted", wanted, palette.WANTED, "dash"),
     ):
         if any(float(value) > 0.0 for value in values):
@@ -126,7 +128,7 @@ def tokens_figure(branch: Mapping[str, Any]) -> Figure:
 
 
 def money_figure(branch: Mapping[str, Any]) -> Figure:
-    """Cash and debt above, spending on chips and rent below; USD m."""
+    """Cash and debt above, spending on chips, rent and tokens below; USD m."""
     series = branch["series"]
     months = list(branch["months"])
     data: list[dict[str, Any]] = []
@@ -159,7 +161,10 @@ def money_figure(branch: Mapping[str, Any]) -> Figure:
             "hovertemplate": "USD %{y:,.4~g} m",
         }
     )
-    return {"data": data, "layout": _two_panels("cash and debt, USD m", "spent in the month on chips and rent, USD m")}
+    return {
+        "data": data,
+        "layout": _two_panels("cash and debt, USD m", "spent in the month on chips, rent and tokens, USD m"),
+    }
 
 
 def _two_panels(above: str, below: str) -> dict[str, Any]:

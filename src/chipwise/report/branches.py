@@ -10,6 +10,9 @@ from chipwise.report import text
 from chipwise.report.branch_figures import chips_of
 from chipwise.report.decision import PURCHASES, line_view
 
+MOST_DETAILED = 24
+"""Branches, the most probable first, that get charts and month tables; the others stand in the table of all futures."""
+
 
 def split_id(branch_id: str) -> tuple[str, str]:
     """Rule node and path of demand of a branch or line; an empty path when demand is not yet known."""
@@ -93,6 +96,7 @@ def month_table(branch: Mapping[str, Any]) -> dict[str, Any]:
                 "cells": cells,
                 "wanted": text.tokens_per_day(_at(series, "tokens_wanted_per_day", index)),
                 "served": text.tokens_per_day(_at(series, "tokens_served_per_day", index)),
+                "tokens_bought": text.tokens_per_day(_at(series, "tokens_bought_per_day", index)),
                 "cash": text.usd(_at(series, "cash_usd", index)),
                 "owed": text.usd(_at(series, "owed_usd", index)),
                 "spent": text.usd(_at(series, "spent_usd", index)),
@@ -112,7 +116,7 @@ def branch_rows(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
     tints = states_of(branches)
     several = len({branch["demand_path"] for branch in branches}) > 1
     rows = []
-    for branch in branches:
+    for number, branch in enumerate(branches):
         runs = {str(name): text.as_number(done) or 0.0 for name, done in branch["runs"].items()}
         cash = branch["series"].get("cash_usd") or []
         owed = branch["series"].get("owed_usd") or []
@@ -120,6 +124,7 @@ def branch_rows(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         rows.append(
             {
                 "id": branch["id"],
+                "detailed": number < MOST_DETAILED,
                 "anchor": f"branch-{text.slug(branch['id'])}",
                 "name": branch_name(branch, several),
                 "demand": branch["demand_path"],
@@ -130,6 +135,8 @@ def branch_rows(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
                     for part in stretches(branch)
                 ],
                 "bought": [f"{text.count(number)} × {chip}" for chip, number in sorted(branch["bought"].items())],
+                "buys_tokens": any(branch["series"].get("tokens_bought_per_day") or []),
+                "tokens_cost": text.usd(branch.get("tokens_bought_usd")),
                 "served": text.share(branch["served_share"]),
                 "served_short": (text.as_number(branch["served_share"]) or 0.0) < 0.999,
                 "runs": [{"name": name, "share": text.share(done), "heat": heat(done)} for name, done in runs.items()],
@@ -138,8 +145,8 @@ def branch_rows(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "cash_low": text.usd(min(cash)) if cash else text.NONE,
                 "owed_high": text.usd(max(owed)) if owed else text.NONE,
                 "spent": text.usd(sum(branch["series"].get("spent_usd") or [])),
-                "lines": line_table(plan, branch["id"]),
-                "months": month_table(branch),
+                "lines": line_table(plan, branch["id"]) if number < MOST_DETAILED else [],
+                "months": month_table(branch) if number < MOST_DETAILED else None,
             }
         )  # fmt: skip
     return rows

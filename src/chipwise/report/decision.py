@@ -215,6 +215,7 @@ def decision_view(plan: Mapping[str, Any], index: FactIndex) -> dict[str, Any]:
         "defers": [view for view in views if view["action"] == "defer"],
         "assignments": assignments(lines),
         "flagged": flagged,
+        "insights": [str(entry) for entry in plan["plan"].get("insights", [])],
         "held_unsure": held_unsure(plan),
         "status": status_view(plan),
         "senses": runway_cards(plan.get("runway") or {}),

@@ -56,7 +56,7 @@ def all_figures(plan: Mapping[str, Any]) -> dict[str, Any]:
                 "tokens": tokens_figure(branch),
                 "money": money_figure(branch),
             }
-            for branch in body["branches"]
+            for branch in body["branches"][: branches.MOST_DETAILED]
         },
         "metric": {
             metric.key: {"tornado": tornado.sensitivity_figure(rows, metric, central[metric.key])}
@@ -83,12 +83,13 @@ def context(plan: Mapping[str, Any]) -> dict[str, Any]:
     market, stock = law.split_by_role(law.verdict_rows(plan, index))
     facts = sources.fact_rows(plan.get("facts") or [], index)
     scenario = plan["scenario"]
+    title = str(scenario.get("title") or scenario["id"])
     states = branches.states_of(plan["plan"]["branches"])
     rows = branches.branch_rows(plan)
     return {
         "sections": SECTIONS,
         "scenario": scenario,
-        "title": text.capital(str(scenario.get("title") or scenario["id"])),
+        "title": title[:1].upper() + title[1:],
         "as_of": text.date(scenario.get("as_of")),
         "known_on": text.date(plan.get("known_on")),
         "decision": decision.decision_view(plan, index),

@@ -236,11 +236,6 @@ def words(code: Any) -> str:
     return str(code).replace("_", " ") if code not in (None, "") else NONE
 
 
-def capital(sentence: str) -> str:
-    """The same with a capital first letter."""
-    return sentence[:1].upper() + sentence[1:]
-
-
 def slug(text: str) -> str:
     """Letters, digits and dashes only, for anchors.
 

@@ -40,6 +40,7 @@ def machine(
     fabric_bytes_per_s: float | None = None,
     shape: str | None = None,
     domain_chips: int | None = None,
+    node_chips: int | None = None,
     scaleout_bytes_per_s: float | None = None,
 ) -> Machine:
     """The machine of `chips` chips of a system, or of a chip in its usual server.
@@ -56,8 +57,8 @@ def machine(
         Chips under one set of rail switches; None takes the network as one tier, wholly oversubscribed.
     fabric_bytes_per_s, scaleout_bytes_per_s : float, optional
         One chip, one direction, byte/s; instead of the catalogue's.
-    shape, domain_chips : optional
-        Shape and size of the scale-up domain, instead of the catalogue's.
+    shape, domain_chips, node_chips : optional
+        Shape and size of the scale-up domain and size of the server, instead of the catalogue's.
 
     Raises
     ------
@@ -80,8 +81,8 @@ def machine(
     blanks: list[str] = []
     if isinstance(item, Chip):
         blanks.append(f"server: {server.id} taken as usual" if server else "server: none known for this chip")
-    domain = _domain(chip, server, blanks, fabric_bytes_per_s, shape, domain_chips)
-    node = server.chips if server else domain.chips
+    domain = _domain(chip, server, blanks, fabric_bytes_per_s, shape, domain_chips, chips)
+    node = node_chips or (server.chips if server else domain.chips)
     tiers = [domain]
     if domain.chips < min(node, chips) and node <= 64:
         tiers.append(_host(chip, node, blanks))
@@ -106,6 +107,7 @@ def _domain(
     rate: float | None,
     shape: str | None,
     size: int | None,
+    chips_in_job: int,
 ) -> Tier:
     """The scale-up domain; the system's words go before the chip's."""
     text = server.fabric if server and server.fabric else chip.link_name
@@ -124,6 +126,9 @@ def _domain(
     whole = server.chips if server else (chip.scaleup_domain or 1)
     chips = size or int(layout.get("domain") or 0) or whole
     published = server.fabric_bytes_per_s_per_dir if server else None
+    if found.endswith("torus") and size is None and chips_in_job < chips:
+        chips = chips_in_job
+        blanks.append(f"torus: a slice of {chips} chips is taken to wrap round")
     bandwidth = rate or published or chip.link_bytes_per_s_per_dir
     kind = link.get("kind", "pcie" if text.startswith("PCIe") else "scaleup")
     missing = [word for word, known in (("shape", found), ("bandwidth", bandwidth)) if not known]

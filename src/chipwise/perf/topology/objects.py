@@ -193,7 +193,8 @@ def mixed_machine(parts: Sequence[Machine]) -> MixedMachine:
         outer = part.tiers[-1]
         if outer.kind != "network" or outer.bytes_per_s is None:
             raise Undetermined(
-                f"the network of {part.system_id or part.chip_id} is not known", place="mixed machine",
+                f"the network of {part.system_id or part.chip_id} is not known",
+                place="mixed machine",
                 allowed="scaleout_bytes_per_s on each part",
             )
         rates.append(outer.bytes_per_s)

@@ -88,7 +88,7 @@ def _other_vendor(case: CaseSpec, letter: Letter, data_center: bool) -> LetterFi
     only_data_center = all(entry.data_center_only for entry in letter.addressees.values())
     if only_data_center and not data_center:
         return NONE
-    if not any(holds(test, case) for test in tests):
+    if any_of([holds(test, case) for test in tests]) is False:
         return NONE
     return LetterFinding("open", letter, letter.policy, "letter_other_vendor")
 
