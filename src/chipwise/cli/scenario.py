@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chipwise.cli.catalogue_tables import catalogue_with
 from chipwise.cli.output import print_json, print_table
 from chipwise.core.errors import EXIT_BAD_INPUT, ChipwiseError
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Check, show, compare and start scenario files.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Catalog = Annotated[
+    list[Path] | None, typer.Option("--catalog", help="Folder with your own chips, systems or models; repeatable.")
+]
 Name = Annotated[str, typer.Argument(help="Shipped id (see `scenario list`), path, or id@reading.")]
 
 
@@ -33,7 +37,9 @@ def list_command(json: Json = False) -> None:
 
 @app.command("validate")
 def validate_command(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Paths or shipped ids.")], json: Json = False
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Paths or shipped ids.")],
+    json: Json = False,
+    catalog: Catalog = None,
 ) -> None:
     """Check scenario files.
 
@@ -42,10 +48,11 @@ def validate_command(
     from chipwise.scenario import load_scenario
     from chipwise.scenario.show import summary
 
+    catalogue = catalogue_with(catalog or [])
     results: list[dict[str, object]] = []
     for name in files:
         try:
-            read = summary(load_scenario(name))
+            read = summary(load_scenario(name, catalogue=catalogue))
         except ChipwiseError as error:
             fault = {"code": error.code, "place": error.place, "message": error.message, "allowed": error.allowed}
             results.append({"file": name, "ok": False, "error": {**fault, "nearest": list(error.nearest)}})
@@ -83,7 +90,7 @@ def _list(value: object) -> list[object]:
 
 
 @app.command("show")
-def show_command(name: Name, json: Json = False) -> None:
+def show_command(name: Name, json: Json = False, catalog: Catalog = None) -> None:
     """Show every number read, with its source.
 
     In SI units and US dollars, with range; then every other input, demand and the futures of the rules.
@@ -92,7 +99,7 @@ def show_command(name: Name, json: Json = False) -> None:
     from chipwise.scenario.objects import Quantity
     from chipwise.scenario.show import document, flat, summary
 
-    scenario = load_scenario(name)
+    scenario = load_scenario(name, catalogue=catalogue_with(catalog or []))
     if json:
         print_json(document(scenario))
         return
@@ -193,7 +200,7 @@ def schema_command(
 
 
 @app.command("diff")
-def diff_command(first: Name, second: Name, json: Json = False) -> None:
+def diff_command(first: Name, second: Name, json: Json = False, catalog: Catalog = None) -> None:
     """Compare two scenarios input by input.
 
     Exit 0 when they are the same, 1 when they differ.
@@ -202,7 +209,8 @@ def diff_command(first: Name, second: Name, json: Json = False) -> None:
     from chipwise.scenario import load_scenario
     from chipwise.scenario.diff import differences
 
-    found = differences(load_scenario(first), load_scenario(second))
+    catalogue = catalogue_with(catalog or [])
+    found = differences(load_scenario(first, catalogue=catalogue), load_scenario(second, catalogue=catalogue))
     if json:
         rows = [{"kind": d.kind, "name": d.name, "first": _side(d.first), "second": _side(d.second)} for d in found]
         print_json({"same": not found, "differences": rows})

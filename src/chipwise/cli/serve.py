@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from chipwise.cli.catalogue_tables import CATALOG, catalogue_with
 from chipwise.cli.output import print_json, print_table
 from chipwise.core.errors import EXIT_NO
 
 if TYPE_CHECKING:
+    from chipwise.catalogue import Catalogue
     from chipwise.core.fact import Estimate
     from chipwise.perf import ServingYield
 
@@ -35,10 +38,12 @@ def estimate(
     kv_precision: str = typer.Option("auto", "--kv-precision", help="Cache: auto, bf16, fp16, fp8 or int8."),
     as_json: bool = typer.Option(False, "--json", help="JSON for machines."),
     explain: bool = typer.Option(False, "--explain", help="Evidence and sources."),
+    catalog: list[Path] = CATALOG,
 ) -> None:
     """Tokens/s of one chip at full load within the targets; exit 1 where it cannot serve the model."""
     from chipwise.perf import estimate_serving
 
+    catalogue = catalogue_with(catalog)
     found = estimate_serving(
         chip,
         model,
@@ -48,13 +53,14 @@ def estimate(
         ttft_s=None if ttft_ms is None else ttft_ms / 1e3,
         weight_precision=precision,
         kv_precision=kv_precision,
+        catalogue=catalogue,
     )
     if as_json:
         print_json(found.to_dict())
     else:
         _show(found)
         if explain:
-            _explain(found)
+            _explain(found, catalogue)
     if not found.feasible:
         raise typer.Exit(EXIT_NO)
 
@@ -92,11 +98,11 @@ def _span(estimate: Estimate, scale: float, form: str) -> tuple[str, str]:
     return format(estimate.value / scale, form), f"{low} to {high}"
 
 
-def _explain(found: ServingYield) -> None:
+def _explain(found: ServingYield, catalogue: Catalogue) -> None:
     from chipwise.cli.train import show_sources
     from chipwise.perf.explain import sources_of
 
     if found.breakdown:
         parts = ", ".join(f"{name.removesuffix('_s')} {value * 1e3:,.2f} ms" for name, value in found.breakdown.items())
         typer.echo(f"\none step by cause (compute and memory overlap): {parts}")
-    show_sources(sources_of(found.facts))
+    show_sources(sources_of(found.facts, catalogue))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from chipwise.cli.catalogue_tables import CATALOG, catalogue_with
 from chipwise.cli.output import print_json, print_table
 from chipwise.core.errors import InputError
 from chipwise.core.units import SECONDS_PER_DAY
 
 if TYPE_CHECKING:
+    from chipwise.catalogue import Catalogue
     from chipwise.core.fact import Estimate
     from chipwise.perf import TrainingYield
 
@@ -32,20 +35,22 @@ def estimate(
     tokens: float | None = typer.Option(None, "--tokens", help="Tokens to train on in all; gives the days."),
     as_json: bool = typer.Option(False, "--json", help="JSON for machines."),
     explain: bool = typer.Option(False, "--explain", help="Evidence and sources."),
+    catalog: list[Path] = CATALOG,
 ) -> None:
     """Useful FLOP/s and tokens/s of one chip, and the days a run takes."""
     from chipwise.perf import estimate_training
 
     if tokens is not None and not 0 < tokens < float("inf"):
         raise InputError(f"{tokens!r} is no number of tokens", place="--tokens", allowed="a positive number")
-    found = estimate_training(chip, model, precision=precision, seq_len=seq, chips=chips)
+    catalogue = catalogue_with(catalog)
+    found = estimate_training(chip, model, precision=precision, seq_len=seq, chips=chips, catalogue=catalogue)
     days = None if tokens is None else run_days(found.tokens_per_s_per_chip, chips, tokens)
     if as_json:
         print_json({**found.to_dict(), "tokens": tokens, "days": days})
         return
     _show(found, chips, tokens, days)
     if explain:
-        _explain(found)
+        _explain(found, catalogue)
 
 
 def run_days(speed: Estimate, chips: int, tokens: float) -> dict[str, float]:
@@ -88,14 +93,14 @@ def _show(found: TrainingYield, chips: int, tokens: float | None, days: dict[str
         typer.echo(f"note: {note}")
 
 
-def _explain(found: TrainingYield) -> None:
+def _explain(found: TrainingYield, catalogue: Catalogue) -> None:
     from chipwise.perf.explain import sources_of
 
     typer.echo(
         f"\npeak {found.peak_flop_per_s / 1e12:,.1f} TFLOP/s dense {found.precision} x utilisation / "
         f"{found.flop_per_token / 1e9:,.2f} GFLOP per token (6 x weights multiplied + 3 x causal attention core)"
     )
-    show_sources(sources_of(found.facts))
+    show_sources(sources_of(found.facts, catalogue))
 
 
 def show_sources(sources: list[dict[str, Any]]) -> None:

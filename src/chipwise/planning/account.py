@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chipwise.catalogue import Catalogue
 from chipwise.core.errors import InfeasiblePlan
-from chipwise.planning.availability import LineVerdict, buyer_headquarters
+from chipwise.planning.availability import FREE_OUTCOMES, LineVerdict, buyer_headquarters
 from chipwise.planning.inputs import MISSED_WORK_FACTOR, MONEY_UNIT_USD
 from chipwise.planning.mend import missed_runs
 from chipwise.planning.model import KEEP_PEAK_FREE_KWH_PER_TFLOPS_MONTH
@@ -60,6 +60,7 @@ def verdict_row(judged: LineVerdict, scenario: Scenario) -> dict[str, Any]:
         "usable": judged.usable,
         "because": judged.because,
         "outcome": judged.outcome,
+        "lead_months": None if judged.line.lead_months is None else judged.line.lead_months.value,
     }
     if judged.verdict is not None:
         row["verdict"] = judged.verdict.to_dict()
@@ -101,6 +102,17 @@ def stock_rows(scenario: Scenario, catalogue: Catalogue, known_on: dt.date) -> l
         )
         rows.append({**row, "because": when, "outcome": verdict.outcome, "verdict": verdict.to_dict()})
     return rows
+
+
+def held_in_doubt(stock: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """One sentence on held chips whose purchase the law does not clear on what the scenario says; none when all are."""
+    doubtful = [row["chip"] for row in stock if row["outcome"] not in (*FREE_OUTCOMES, "not_judged")]
+    if not doubtful:
+        return ()
+    return (
+        f"Held chips whose purchase the law does not clear on what the scenario says ({', '.join(doubtful)}): the plan "
+        "uses them as held; keep the papers of their purchase, and ask counsel.",
+    )
 
 
 def yield_rows(yields: Mapping[str, ChipYield]) -> list[dict[str, Any]]:

@@ -139,6 +139,7 @@ def plan(
         _refuse_missed_work(posed, limits, mending)
     moved = _moved(chosen, posed, reading, catalogue, known_on, on_progress) if with_sensitivity else ()
     on_progress(5, STAGES, "facts behind the plan")
+    stock = account.stock_rows(chosen, catalogue, known_on)
     unmet_tokens = missed_tokens(posed.model, posed.solved)
     deferred = bool(missed_runs(posed.model, posed.solved)) or unmet_tokens > 1e-3
     return Plan(
@@ -148,7 +149,7 @@ def plan(
         known_on=known_on,
         verdicts=(
             *(account.verdict_row(judged, chosen) for judged in access.judged),
-            *account.stock_rows(chosen, catalogue, known_on),
+            *stock,
         ),
         yields=tuple(account.yield_rows(posed.yields)),
         runway=lasts.to_dict(),
@@ -162,7 +163,8 @@ def plan(
         work=tuple(account.work_rows(posed)),
         mends=mending,
         binding_limits=limits,
-        insights=insights(reading, moved),
+        insights=(*insights(reading, moved), *account.held_in_doubt(stock)),
+        names={chip: catalogue.chip(chip).name for chip in posed.inputs.chips},
         finance=account.finance_rows(posed, chosen),
         sensitivity=moved,
         facts=plan_facts(chosen, posed.inputs.chips, posed.yields, lasts, catalogue),

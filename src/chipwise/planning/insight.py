@@ -50,7 +50,7 @@ def _idle(reading: PlanReading) -> Iterator[str]:
     idle = {
         chip: round(held - float(busy[index]))
         for index, (chip, held) in enumerate(zip(data.chips, data.held[0], strict=True))
-        if held - float(busy[index]) > 0.01 * held and held >= 1.0
+        if round(held - float(busy[index])) >= max(1.0, 0.01 * held)
     }
     if idle:
         listed = ", ".join(f"{count:,} {chip}" for chip, count in sorted(idle.items(), key=lambda entry: -entry[1]))

@@ -62,6 +62,8 @@ def plan_facts(
     for entry in lasts.inputs:
         fact = entry.to_fact()
         found.setdefault(fact.id, fact)
+    for fact in _outlook_facts(scenario):
+        found[fact.id] = fact
     for identity in sorted(_yield_facts(yields) - found.keys()):
         row = sources_of([identity], catalogue)[0]
         if row["source"]:
@@ -69,6 +71,28 @@ def plan_facts(
                 id=identity, value=row["value"], unit="", source=row["source"], status=_status_of(identity)
             )
     return tuple(found[key] for key in sorted(found))
+
+
+def _outlook_facts(scenario: Scenario) -> list[Fact]:
+    """Probabilities of the demand paths and the worth of chips at the end, which are no ranged numbers of the file."""
+    paths = [
+        Fact(
+            id=f"scenario/{scenario.id}#demand.inference.paths.{path.name}",
+            value=path.probability,
+            unit="probability",
+            source="path_probabilities of the scenario",
+            status="assumed",
+        )
+        for path in scenario.demand.paths
+    ]
+    worth = Fact(
+        id=f"scenario/{scenario.id}#horizon.residual_by_age_years",
+        value=scenario.horizon.residual_by_age_years.get(1),
+        unit="share of price after one year",
+        source=scenario.horizon.residual_source or "the scenario",
+        status="assumed",
+    )
+    return [*paths, worth]
 
 
 def _status_of(identity: str) -> Status:

@@ -196,6 +196,7 @@ class Plan:
     assumptions: tuple[str, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
     insights: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The content of plan.json, in plain types."""
@@ -206,6 +207,7 @@ class Plan:
             "version": self.version,
             "known_on": self.known_on,
             "settings": dict(self.settings),
+            "names": dict(self.names),
             "verdicts": [dict(entry) for entry in self.verdicts],
             "yields": [dict(entry) for entry in self.yields],
             "runway": dict(self.runway),

@@ -218,7 +218,7 @@ def _duties(case: CaseSpec, law: Law, answer: Answer, rulebook: Rulebook) -> Ste
     rows = duties.duties_of(case, law, answer)
     if not rows:
         return _step(layer, "none", sentence(layer, "none"), rulebook)
-    lines = " ".join(duties.duty_text(row, rulebook.tables["scope"]) for row in rows)
+    lines = " ".join(duties.duty_text(case, law, row, rulebook.tables["scope"]) for row in rows)
     citation = "; ".join(dict.fromkeys(str(row["citation"]) for row in rows))
     finding = ", ".join(str(row["id"]) for row in rows)
     return _step(layer, finding, lines, rulebook, {"id": rows[0]["id"], "citation": citation})

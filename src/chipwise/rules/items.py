@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from chipwise.catalogue import Catalogue, Chip
 
 _GIGA = 1e9
+_ROUNDING = 0.005
 
 
 class ItemFields(TypedDict):
@@ -66,7 +67,7 @@ def item_fields(chip: Chip, rulebook: Rulebook) -> ItemFields:
 
 def _agrees(tpp: Span, published: float) -> bool:
     """Whether a printed TPP is the same hardware rate, rounded in print; a larger gap is another reading."""
-    return abs(published - tpp[1]) <= 0.01 * tpp[1]
+    return abs(published - tpp[1]) <= _ROUNDING * tpp[1]
 
 
 def _density(chip: Chip, tpp: Span) -> Span:

@@ -106,6 +106,10 @@ def apply_overlay(rulebook: Rulebook, overlay: Mapping[str, Any], name: str) -> 
         book = rulebook_of(tables, f"{rulebook.name} + {name}" if rulebook.name != "shipped" else name)
         for day in book.dates:
             book.law(day)
+    except RuleError as error:
+        raise RuleError(
+            error.message, place=f"{name}: {error.place}", allowed=error.allowed, nearest=error.nearest
+        ) from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RuleError(
             f"the overlay leaves a table that cannot be read ({type(error).__name__}: {error})", place=name

@@ -202,7 +202,8 @@ def _burn_path(entry: FinanceEntry, border: Border, as_of: dt.date) -> tuple[tup
             parts.append(negative(revenue))
         said = [*(["staff x cost per head"] if staff is not None else []), *names]
         source = " + ".join(said) + (" - revenue" if revenue is not None else "")
-        out.append((day, added(border.id_of(("finance", "burn")), parts, source)))
+        place = ("finance", "burn") if not out else ("finance", "burn", len(out))
+        out.append((day, added(border.id_of(place), parts, source)))
     return tuple(out)
 
 

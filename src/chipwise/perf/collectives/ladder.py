@@ -11,7 +11,7 @@ import numpy as np
 
 from chipwise.core.errors import Undetermined
 from chipwise.perf.collectives.book import KNOTS, CurveBook, collective_constants, moved
-from chipwise.perf.collectives.objects import Floats, Rung, bytes_on_the_wire, least_wire
+from chipwise.perf.collectives.objects import COLLECTIVES, Floats, Rung, bytes_on_the_wire, least_wire
 from chipwise.perf.topology.objects import Tier
 from chipwise.perf.topology.shapes import bandwidth_share
 
@@ -179,30 +179,56 @@ def _from_other_groups(
     kin: Sequence[str],
     own: tuple[int, ...],
 ) -> Floats:
-    """Own curves at other group sizes, carried by how the same collective grows on like links.
+    """Own curves at other group sizes, carried by how time grows with the group.
 
-    Scale-up domains share the shape of their curves, so the ratio of this fabric to its kin is carried over. PCIe
-    hosts do not: how cards reach each other differs from host to host, so only their own sizes count.
+    In a scale-up domain the growth is that of the same collective on like fabrics. PCIe hosts are not alike, since
+    how cards reach each other differs from host to host: there it is that of the other collectives on this host.
     """
-    plain = _at_group(book, tier.fabric, what, group, rate)
-    assert plain is not None
-    if tier.kind != "scaleup":
-        return plain
-    base = _pooled(book, kin, what, group, rate)
     smaller, larger = [size for size in own if size < group], [size for size in own if size > group]
     near = smaller[-1:] + larger[:1]
-    ratios = []
+    estimates = []
     for size in near:
-        like = _pooled(book, kin, what, size, rate)
-        if like is not None:
-            ratios.append((size, np.log(_of(book, tier.fabric, what, size, rate)) - np.log(like)))
-    if base is None or not ratios:
+        growth = (
+            _growth_of_kin(book, kin, what, size, group, rate)
+            if tier.kind == "scaleup"
+            else _growth_of_others(book, tier.fabric, what, size, group)
+        )
+        if growth is not None:
+            estimates.append((size, np.log(_of(book, tier.fabric, what, size, rate)) + growth))
+    if not estimates:
+        plain = _at_group(book, tier.fabric, what, group, rate)
+        assert plain is not None
         return plain
-    offset = ratios[0][1]
-    if len(ratios) == 2:
-        weight = math.log2(group / ratios[0][0]) / math.log2(ratios[1][0] / ratios[0][0])
-        offset = (1.0 - weight) * ratios[0][1] + weight * ratios[1][1]
-    return np.asarray(np.maximum.accumulate(base * np.exp(offset)), dtype=np.float64)
+    found = estimates[0][1]
+    if len(estimates) == 2:
+        weight = math.log2(group / estimates[0][0]) / math.log2(estimates[1][0] / estimates[0][0])
+        found = (1.0 - weight) * found + weight * estimates[1][1]
+    return np.asarray(np.maximum.accumulate(np.exp(found)), dtype=np.float64)
+
+
+def _growth_of_kin(
+    book: CurveBook, kin: Sequence[str], what: tuple[str, str, str], size: int, group: float, rate: float
+) -> Floats | None:
+    """Logarithm of the time at `group` over that at `size`, on like fabrics moved to this bandwidth."""
+    here, there = _pooled(book, kin, what, size, rate), _pooled(book, kin, what, group, rate)
+    if here is None or there is None:
+        return None
+    return np.asarray(np.log(there / here), dtype=np.float64)
+
+
+def _growth_of_others(
+    book: CurveBook, fabric: str, what: tuple[str, str, str], size: int, group: float
+) -> Floats | None:
+    """The same from the other collectives of one fabric that were measured at both sizes."""
+    ratios = [
+        np.log(
+            book.curves[(fabric, name, what[1], what[2], int(group))]
+            / book.curves[(fabric, name, what[1], what[2], size)]
+        )
+        for name in COLLECTIVES
+        if name != what[0] and {size, group} <= set(book.groups(fabric, name, what[1], what[2]))
+    ]
+    return np.asarray(np.mean(ratios, axis=0), dtype=np.float64) if ratios else None
 
 
 def _as_scaleup(tier: Tier) -> Tier:
@@ -218,4 +244,5 @@ def _two_numbers(collective: str, group: float, rate: float, latency_id: str, sh
         latency += named["network_peer_s"].value * max(group - 2.0, 0.0)
     elif collective != "send_recv":
         latency += named["network_hop_s"].value * math.log2(max(group, 1.0))
-    return latency + bytes_on_the_wire(collective, group) * SIZES / (rate * named[share_id].value)
+    rate_reached = rate * named[share_id].value
+    return np.asarray(latency + bytes_on_the_wire(collective, group) * SIZES / rate_reached, dtype=np.float64)

@@ -27,12 +27,14 @@ def _fits(case: CaseSpec, law: Law, answer: Answer, row: Row) -> bool:
     )
     if any(name in row and value not in row[name] for name, value in checks):
         return False
-    return "test" not in row or holds(law.tests.get(row["test"], ()), case) is True
+    return "test" not in row or holds(law.tests.get(row["test"], ()), case) is not False
 
 
-def duty_text(row: Row, scope: Mapping[str, Any]) -> str:
-    """One duty in words, with its conditions."""
+def duty_text(case: CaseSpec, law: Law, row: Row, scope: Mapping[str, Any]) -> str:
+    """One duty in words, with its conditions; ``May apply`` where a figure straddles its line."""
     text = str(row["text"])
+    if "test" in row and holds(law.tests.get(row["test"], ()), case) is None:
+        text = f"May apply, as a figure is open: {text}"
     if "conditions" in row:
         text += " " + "; ".join(str(entry) for entry in scope[row["conditions"]]) + "."
     return text
