@@ -1,4 +1,6 @@
 # Two commands do all set-up on a bare machine: `make plan` and `make test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
@@ -13,7 +15,8 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "chipwise needs Python 3.11 or newer")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "[2/2] installing chipwise and its development tools (a few minutes on a slow line)"
-	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -e ".[dev]" | grep -E '^(Collecting|Downloading|Installing|Successfully)' || true
+	@$(BIN)/python -m pip install --disable-pip-version-check -e ".[dev]" 2>&1 \
+		| grep -E '^(Collecting|Installing|Successfully|ERROR|error)' | cut -c1-110
 	@$(BIN)/python -c 'import chipwise'
 	@touch $(STAMP)
 
