@@ -18,6 +18,10 @@ from collections.abc import Mapping
 from math import exp, log, log2
 from pathlib import Path
 
+import numpy as np
+
+from chipwise.catalogue import load_catalogue
+
 DATA = Path(__file__).resolve().parents[1] / "src" / "chipwise" / "data" / "perf"
 ELEMENT_BYTES = {"half": 2, "bfloat16": 2, "int8": 1}
 PAYLOAD = {"half": "16-bit", "bfloat16": "16-bit", "int8": "8-bit"}
@@ -122,11 +126,107 @@ def write_curves(facts: Path) -> int:
     return len(rows)
 
 
+POWER_SOURCE = "AIConfigurator GEMM power tables (Apache-2.0), facts/inference/operators/gemm_power.parquet"
+PRECISION = {"bfloat16": "16-bit", "fp8": "8-bit", "fp8_block": "8-bit", "nvfp4": "4-bit"}
+WIDTH = {"bfloat16": 2.0, "fp8": 1.0, "fp8_block": 1.0, "nvfp4": 0.5625}
+RATE = {"16-bit": "bf16", "8-bit": "fp8", "4-bit": "fp4"}
+TIME_EDGES_S = (20e-6, 100e-6, 1e-3)
+
+
+def read_power(facts: Path) -> dict[tuple[str, str], np.ndarray]:
+    """Rows of (compute utilisation, memory utilisation, power over limit, weight) by chip and precision.
+
+    The four ranges of kernel time that `TIME_EDGES_S` bounds weigh the same: small kernels are most of the table and
+    little of a step.
+    """
+    import pyarrow.parquet as parquet
+
+    table = parquet.read_table(facts / "inference" / "operators" / "gemm_power.parquet").to_pydict()
+    columns = {name: np.array(values) for name, values in table.items()}
+    chips = load_catalogue().chips
+    found: dict[tuple[str, str], list[np.ndarray]] = defaultdict(list)
+    for chip, dtype in sorted(set(zip(table["chip"], table["gemm_dtype"], strict=True))):
+        rows = (columns["chip"] == chip) & (columns["gemm_dtype"] == dtype)
+        m, n, k, time_ms, power, limit = (
+            columns[name][rows].astype(float) for name in ("m", "n", "k", "time_ms", "power_w", "power_limit_w")
+        )
+        time = time_ms / 1e3
+        row = chips[chip]
+        compute = 2.0 * m * n * k / time / row.rates[RATE[PRECISION[dtype]]]
+        memory = (WIDTH[dtype] * (n * k + m * k) + 2.0 * m * n) / time / row.mem_bytes_per_s
+        bucket = np.digitize(time, TIME_EDGES_S)
+        weight = 1.0 / np.bincount(bucket, minlength=4)[bucket]
+        sound = (power > 0) & (compute < 1.05) & (memory < 3.0)
+        found[chip, PRECISION[dtype]].append(np.c_[compute, memory.clip(0, 1), power / limit, weight][sound])
+    return {key: np.concatenate(parts) for key, parts in found.items()}
+
+
+def fit_power(rows: np.ndarray) -> tuple[float, float, float]:
+    """Base, compute and memory shares of the limit: least weighted absolute error of the logarithm."""
+    compute, memory, share, weight = rows[:: max(1, len(rows) // 6000)].T
+    best = np.array([0.35, 0.8, 0.3])
+
+    def loss(at: np.ndarray) -> float:
+        predicted = np.clip(at[0] + at[1] * compute + at[2] * memory, 0.02, 1.0)
+        return float(np.sum(weight * np.abs(np.log(predicted / share))))
+
+    step, lowest = 0.16, loss(best)
+    while step > 0.004:
+        tries = [best + step * way for way in np.vstack([np.eye(3), -np.eye(3)])]
+        tries = [one for one in tries if one.min() >= 0.0]
+        values = [loss(one) for one in tries]
+        if min(values) < lowest:
+            lowest, best = min(values), tries[int(np.argmin(values))]
+        else:
+            step /= 2.0
+    return float(best[0]), float(best[1]), float(best[2])
+
+
+def power_factor(rows: np.ndarray, at: tuple[float, float, float]) -> float:
+    """Factor either way that holds 90 % of the weight."""
+    error = np.abs(np.log(np.clip(at[0] + at[1] * rows[:, 0] + at[2] * rows[:, 1], 0.02, 1.0) / rows[:, 2]))
+    order = np.argsort(error)
+    total = np.cumsum(rows[order, 3])
+    return float(np.exp(error[order][np.searchsorted(total, 0.9 * total[-1])]))
+
+
+def write_power(facts: Path) -> int:
+    """Write ``power/board.csv``: one row per chip and precision, and one for chips that were not measured.
+
+    The general row is the mean of the chips; its factor is the worst found for a chip by the mean of the others.
+    """
+    rows = read_power(facts)
+    fitted = {key: fit_power(part) for key, part in rows.items()}
+    lines = [
+        [
+            *key,
+            *(f"{value:.3f}" for value in fitted[key]),
+            f"{power_factor(rows[key], fitted[key]):.3f}",
+            len(rows[key]),
+        ]
+        for key in sorted(rows)
+    ]
+    for precision in RATE:
+        same = [key for key in fitted if key[1] == precision]
+        mean = tuple(float(np.mean([fitted[key][part] for key in same])) for part in range(3))
+        worst = []
+        for key in same:
+            others = [fitted[other] for other in same if other != key]
+            rest = tuple(float(np.mean([other[part] for other in others])) for part in range(3))
+            worst.append(power_factor(rows[key], rest))
+        lines.append(["", precision, *(f"{value:.3f}" for value in mean), f"{max(worst):.3f}", 0])
+    with (DATA / "power" / "board.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["chip", "precision", "base", "compute", "memory", "factor", "points", "source"])
+        writer.writerows([*line, POWER_SOURCE] for line in lines)
+    return len(lines)
+
+
 def main() -> None:
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
     facts = Path(sys.argv[1])
-    print(f"{write_curves(facts)} curves")
+    print(f"{write_curves(facts)} curves, {write_power(facts)} power rows")
 
 
 if __name__ == "__main__":

@@ -205,3 +205,31 @@ def test_every_verdict_can_be_told_in_full(case):
         assert flip.outcome in OUTCOMES
     for margin in verdict.margins:
         assert margin.relative_low <= margin.relative_high
+
+
+def test_the_array_path_equals_the_single_path_for_every_country_and_every_chip_on_chosen_days():
+    chips = [
+        "h100-sxm",
+        "h20-96",
+        "l40",
+        "rtx-4090",
+        "t4",
+        "mi308x",
+        "ascend-910c",
+        "rtx-6000-ada",
+        "gaudi2",
+        "tpu-v6e",
+    ]
+    items = [case_for(chip, on=BOOK.dates[1], to="US", hq="US", rulebook=BOOK, catalogue=CATALOGUE) for chip in chips]
+    parties = [Party(to=code, hq=hq) for code in (*CODES, "LI") for hq in (code, "CN", "unknown")]
+    parties += [Party(to="AE", hq="AE", buyer="named_party", buyer_name=name) for name in ("G42", "g42", "Other")]
+    days = [dt.date(2022, 9, 1), dt.date(2023, 9, 1), dt.date(2023, 11, 1), dt.date(2024, 1, 15), dt.date(2025, 3, 1)]
+    days += [dt.date(2025, 6, 1), dt.date(2026, 2, 1), dt.date(2026, 8, 1)]
+    found = sweep(items, parties, days, BOOK)
+    for i in range(len(items)):
+        for j in range(len(parties)):
+            k = (i + j) % len(days)
+            assert found.answer_at(i, j, k) == decide(found.case_at(i, j, k), BOOK)[:4]
+    for j in range(len(parties)):
+        for k in range(len(days)):
+            assert found.answer_at(j % len(items), j, k) == decide(found.case_at(j % len(items), j, k), BOOK)[:4]

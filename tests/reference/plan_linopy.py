@@ -10,12 +10,13 @@ import linopy
 import numpy as np
 
 from chipwise.planning.inputs import FLOP_UNIT, MISSED_WORK_FACTOR, MONEY_UNIT_USD, PlanInputs
-from chipwise.planning.model import (
+from chipwise.planning.model_frame import (
     KEEP_PEAK_FREE_KWH_PER_TFLOPS_MONTH,
     NEW_MONEY_COST,
     START_EARLY_PER_MONTH,
-    residual_share,
+    WAIT_PER_MONTH,
 )
+from chipwise.planning.model_work import residual_share
 
 
 def relaxed_objective(data: PlanInputs) -> float:
@@ -73,7 +74,8 @@ def relaxed_objective(data: PlanInputs) -> float:
                 left = tree.periods - n.period
                 worth = residual_share(left / 12.0, dict(data.scenario.horizon.residual_by_age_years))
                 worth *= data.survival_per_month**left * disc[-1]
-                cost += n.probability * share * price * (disc[n.period] - worth) * order[source, b]
+                early = 1 + WAIT_PER_MONTH * (tree.periods - nodes[source].period)
+                cost += n.probability * share * price * (disc[n.period] * early - worth) * order[source, b]
             m.add_constraints(balance == 0)
 
     peak = [data.peak[c] if data.train_rate[c] > 0 and any(data.trains[c]) else 0.0 for c in range(len(data.chips))]

@@ -87,6 +87,6 @@ def answer(chip_id, tpp, density, io, data_center, to, hq, route, day):
         return FREE
     if kind == "a" and data_center:
         return "yes", "licence_required", "presumption_of_denial" if close else "presumption_of_approval"
-    inside = route == "in_country_transfer" and near(to, day)
+    inside = route == "in_country_transfer" and (near(to, day) or day >= dt.date(2024, 4, 4))
     notice = close and not inside
     return "yes", "exception_with_notification" if notice else "exception_no_notification", "not_applicable"

@@ -76,9 +76,9 @@ def test_cash_adds_up_month_by_month(startup: Scenario, catalogue: Catalogue) ->
     assert startup.finance.cash_usd is not None
     assert startup.finance.burn_usd_per_month is not None
     paid = np.zeros(len(posed.tree.nodes))
-    for node, source, column, share in posed.model.delivered:
-        if column in data.buy_lines:
-            paid[node] += share * reading.order[source, column] * data.unit_price[column]
+    arrivals = posed.model.arrivals
+    ordered = reading.order[arrivals.source, arrivals.line]
+    np.add.at(paid, arrivals.node, arrivals.share * ordered * data.unit_price[arrivals.line])
     rates = [loan.rate_per_year.value / 12.0 for loan in startup.finance.loans]
     for node in posed.tree.nodes:
         before = startup.finance.cash_usd.value / 1e6 if node.parent < 0 else reading.cash[node.parent]

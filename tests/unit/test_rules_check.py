@@ -90,7 +90,8 @@ def test_lower_case_codes_and_blank_headquarters_are_read():
         ({"buyer": "friend"}, "--buyer"),
         ({"on": "2024-13-01"}, "--on"),
         ({"on": "2019-01-01"}, "--on"),
-        ({"listed_ownership_pct": 101.0}, "--listed-ownership"),
+        ({"listed_ownership_pct": 100.1}, "--listed-ownership"),
+        ({"listed_ownership_pct": -0.1}, "--listed-ownership"),
     ],
 )
 def test_bad_words_are_located_and_say_what_is_allowed(change, place):
@@ -134,6 +135,23 @@ def test_a_list_of_the_users_own_is_used(tmp_path):
     assert answer("t4", buyer_name="Third SA", **question)[2] == "NLR"
     with pytest.raises(RuleError, match="cannot be read"):
         check("t4", to="SG", on="2024-06-01", party_list=tmp_path / "none.txt")
+
+
+def test_a_share_of_nothing_or_all_is_a_share():
+    question = {"to": "SG", "hq": "SG", "on": "2025-10-15", "buyer": "owned_by_listed_party"}
+    assert answer("t4", listed_ownership_pct=0.0, **question)[2] == "NLR"
+    assert answer("t4", listed_ownership_pct=100.0, **question)[2] == "licence_required"
+
+
+def test_known_on_counts_the_day_of_release_not_of_print():
+    question = {"to": "CN", "hq": "CN", "on": "2023-12-01"}
+    assert answer("l40", known_on="2023-10-16", **question)[2] == "NLR"
+    assert answer("l40", known_on="2023-10-17", **question)[2] == "exception_with_notification"
+
+
+def test_later_guidance_does_not_hide_the_headquarters_test_it_confirms():
+    question = {"to": "SG", "hq": "CN", "on": "2023-12-01", "known_on": "2023-11-21"}
+    assert answer("h100-sxm", **question)[2] == "licence_required"
 
 
 def test_known_on_hides_what_was_not_yet_published():
@@ -197,9 +215,8 @@ def test_a_range_that_straddles_a_line_is_marked():
 
 
 def test_flips_name_facts_dates_and_law():
+    assert {flip.kind for flip in check("l4", to="CN", hq="CN", on="2024-06-01").flips} == {"fact", "date", "law"}
     flips = check("h100-sxm", to="SG", on="2024-06-01").flips
-    kinds = {flip.kind for flip in flips}
-    assert kinds == {"fact", "date", "law"}
     outcomes = {flip.outcome for flip in flips if flip.kind == "fact"}
     assert outcomes == {"licence_required", "NLR"}
     dated = next(flip for flip in flips if flip.kind == "date")
@@ -293,3 +310,29 @@ def test_classes_possible_lists_every_class_the_facts_allow():
     assert check("rtx-6000-ada", to="CN", hq="CN", on="2024-06-01").classes_possible == ("3a090_a_non_dc", "3a090_a")
     assert check("gaudi3-hl328", to="CN", hq="CN", on="2024-06-01").classes_possible[0] == "at_only"
     assert check("l20", to="CN", hq="CN", on="2024-06-01").classes_possible == ("at_only",)
+
+
+@pytest.mark.parametrize(
+    ("item", "to", "on", "known_on", "outcome"),
+    [
+        ("h100-sxm", "CN", "2024-01-01", "2022-10-08", "licence_required"),
+        ("a100-80-sxm", "CN", "2024-01-01", "2022-09-30", "licence_required"),
+        ("a800-80-sxm", "CN", "2024-01-01", "2022-10-08", "NLR"),
+        ("h100-sxm", "KH", "2026-06-01", "2026-01-31", "licence_required"),
+        ("h100-sxm", "NI", "2024-06-01", "2024-03-13", "NLR"),
+        ("h100-sxm", "NI", "2024-06-01", "2024-03-14", "licence_required"),
+        ("h100-sxm", "AE", "2026-08-01", "2026-07-01", "licence_required"),
+        ("rtx-4090", "AE", "2026-08-01", "2026-07-01", "exception_no_notification"),
+        ("b200-sxm", "CH", "2025-06-01", "2025-03-01", "needs_counsel"),
+        ("b200-sxm", "CH", "2025-06-01", "2025-05-13", "NLR"),
+    ],
+)
+def test_what_a_hidden_rule_ended_goes_on(item, to, on, known_on, outcome):
+    assert answer(item, to=to, hq=to, on=on, known_on=known_on)[2] == outcome
+
+
+def test_practice_and_the_chinese_side_are_hidden_until_they_were_known():
+    question = {"to": "CN", "hq": "CN", "on": "2026-02-01"}
+    assert check("h20-96", known_on="2025-08-10", **question).review_policy == "not_published"
+    assert check("h20-96", known_on="2025-08-11", **question).review_policy == "case_by_case"
+    assert check("h200-sxm", known_on="2025-12-01", **question).china_gate["status"] == "none_reported"

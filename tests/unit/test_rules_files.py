@@ -11,7 +11,7 @@ from chipwise.catalogue import load_catalogue
 from chipwise.core.errors import RuleError
 from chipwise.rules import check, load_rulebook
 from chipwise.rules.cases import read_cases
-from chipwise.rules.law import member, value_on
+from chipwise.rules.dated import member, value_on
 from chipwise.rules.overlay import apply_overlay, read_overlay, shipped_overlays
 from chipwise.rules.vocabulary import CLASSES, OUTCOMES, POLICIES
 from chipwise.validation.rules import validate_rules
@@ -65,11 +65,26 @@ def test_a_bad_row_is_located_and_the_others_are_answered(tmp_path, old, new, pl
     assert place in rows[1].error.line()
 
 
+def test_a_figure_may_be_large_but_not_absurd(tmp_path):
+    rows = rows_of(tmp_path, *(GOOD.replace("h100-sxm,,", f"h100-sxm,{value},") for value in ("0", "1e9", "1.1e9")))
+    assert [row.case is not None for row in rows] == [True, True, False]
+
+
+def test_a_row_that_shows_a_red_flag_is_refused_and_the_rest_answered(tmp_path):
+    path = tmp_path / "cases.csv"
+    lines = (HEADER + ",end_use", GOOD + ",split the order into small shipments", GOOD + ",research")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    rows = validate_rules(path)["rows"]
+    assert "split shipments" in rows[0]["error"]
+    assert rows[1]["outcome"] == "licence_required"
+
+
 def test_a_bad_file_is_refused(tmp_path):
     with pytest.raises(RuleError, match="no column as_of"):
         rows_of(tmp_path, header="id,item_kind,destination")
-    with pytest.raises(RuleError, match="unknown column 'colour'"):
-        rows_of(tmp_path, header=HEADER + ",colour")
+    with pytest.raises(RuleError, match=r"unknown column 'end_uses'.*nearest: end_use"):
+        rows_of(tmp_path, header=HEADER + ",end_uses")
+    assert rows_of(tmp_path, GOOD + ",red", header=HEADER + ",colour")[0].case is not None
     with pytest.raises(RuleError, match="cannot be read"):
         list(read_cases(tmp_path / "none.csv", load_rulebook(), load_catalogue()))
     binary = tmp_path / "bin.csv"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 
@@ -71,7 +72,9 @@ def test_pictures_are_well_formed_and_show_what_they_say():
 def test_the_map_draws_the_lines_of_its_day():
     book = load_rulebook()
     points = map_points(load_catalogue(), book)
-    assert any(point.name == "h20-96" for point in points)
+    names = {point.name for point in points}
+    assert "h20-96" in names
+    assert not names & {"gaudi3", "rtx-pro-6000d", "mi308x", "rtx-5090d", "kunlun-m100"}
     later = ET.fromstring(map_svg(book.law(dt.date(2024, 1, 1)), points, dt.date(2024, 1, 1)))
     first = ET.fromstring(map_svg(book.law(dt.date(2023, 1, 1)), points, dt.date(2023, 1, 1)))
     before = ET.fromstring(map_svg(book.law(dt.date(2022, 9, 1)), [Point("x", 1000.0, 2.0, None)], dt.date(2022, 9, 1)))
@@ -126,6 +129,27 @@ def test_a_grid_gives_codes_that_read_back_as_words():
 )
 def test_sale_in_the_united_states_is_read_from_the_catalogue(chip, available):
     assert item_fields(load_catalogue().chip(chip), load_rulebook())["available_in_us"] is available
+
+
+@pytest.mark.parametrize(
+    ("change", "available"),
+    [
+        ({"released": "2026-01"}, False),
+        ({"released": "2026-01-15"}, True),
+        ({"released": "2026-01-16"}, False),
+        ({"released": "2025-H1"}, True),
+        ({"released": "2025-2026"}, True),
+        ({"released": "", "announced": "2024-03"}, True),
+        ({"released": "", "announced": ""}, None),
+        ({"status": "announced"}, False),
+        ({"end_of_sale": "2025"}, None),
+        ({"china_variant_of": "b200-sxm"}, False),
+        ({"vendor": "Google"}, False),
+    ],
+)
+def test_sale_in_the_united_states_turns_on_release_and_end(change, available):
+    chip = replace(load_catalogue().chip("h200-sxm"), **change)
+    assert item_fields(chip, load_rulebook())["available_in_us"] is available
 
 
 @pytest.mark.parametrize(

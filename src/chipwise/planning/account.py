@@ -11,7 +11,7 @@ from chipwise.core.errors import InfeasiblePlan
 from chipwise.planning.availability import FREE_OUTCOMES, LineVerdict, buyer_headquarters
 from chipwise.planning.inputs import MISSED_WORK_FACTOR, MONEY_UNIT_USD
 from chipwise.planning.mend import missed_runs
-from chipwise.planning.model import KEEP_PEAK_FREE_KWH_PER_TFLOPS_MONTH
+from chipwise.planning.model_frame import KEEP_PEAK_FREE_KWH_PER_TFLOPS_MONTH
 from chipwise.planning.pose import REVEAL_MONTHS, Posed
 from chipwise.planning.solve import cost_parts, expected_cost, money_needed
 from chipwise.planning.tree import PlanTree

@@ -57,7 +57,7 @@ def _moved(
     """Solve again for each number worth moving."""
 
     def resolve(changed: Scenario) -> tuple[PlanModel, Solved, PlanReading]:
-        again = pose(changed, catalogue, known_on, whole_servers=False)
+        again = pose(changed, catalogue, known_on, whole_servers=False, clusters=posed.solved.cluster_of)
         return again.model, again.solved, PlanReading(again.model, again.solved, catalogue)
 
     bought = {line.id for column, line in enumerate(posed.access.lines) if float(reading.order[:, column].sum()) > 0.5}

@@ -54,7 +54,8 @@ class PlanInputs:
         USD m per chip bought; per chip and month rented; per thousand tokens/s and month through an API (by node, see
         `api_price`).
     order_cap : (n_nodes, n_lines) float64
-        Chips that may be ordered in the month (bought) or held at one time (rented), law and licence included.
+        Chips that may be ordered in the month (bought) or held at one time (rented), in whole servers, law and licence
+        included.
     """
 
     scenario: Scenario
@@ -206,6 +207,7 @@ def plan_inputs(
             for node in tree.nodes
         ]
     ).reshape(len(tree.nodes), len(lines))
+    servers = tuple(_server_chips(line, catalogue) for line in lines)
     missed_tokens, missed_flop = _missed_costs(lines, line_chip, price, api_price, train, serve)
     months = np.arange(tree.periods)
     return PlanInputs(
@@ -225,9 +227,9 @@ def plan_inputs(
         power_cost=_power_cost(chips, yields, scenario, catalogue),
         unit_price=price,
         api_price=api_price,
-        order_cap=access.order_share * cap,
+        order_cap=whole_servers(access.order_share * cap, servers),
         line_chip=line_chip,
-        server_chips=tuple(_server_chips(line, catalogue) for line in lines),
+        server_chips=servers,
         training_share=scenario.fleet_use.training_share.value,
         cluster_chips=(
             None if scenario.fleet_use.largest_cluster_chips is None else scenario.fleet_use.largest_cluster_chips.value
@@ -246,6 +248,12 @@ def plan_inputs(
 
 INFINITE_CAP = 1e6
 """Chips a month where the scenario names no cap: far above any scenario, so that the programme stays bounded."""
+
+
+def whole_servers(cap: Floats, server_chips: tuple[int, ...]) -> Floats:
+    """Monthly caps in chips cut to whole servers, (n_nodes, n_lines): what can be ordered in a month at all."""
+    unit = np.array(server_chips, float)
+    return np.asarray(np.floor(cap / unit[None, :] + 1e-9) * unit[None, :], float)
 
 
 def _unit_price(line: MarketLine) -> float:

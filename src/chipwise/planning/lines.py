@@ -291,10 +291,11 @@ def _series(reading: PlanReading, line: list[int]) -> dict[str, list[float]]:
 
 def _paid(reading: PlanReading) -> dict[int, float]:
     paid: dict[int, float] = {}
-    for node, source, column, share in reading.model.delivered:
-        if column in reading.inputs.buy_lines:
-            amount = share * float(reading.order[source, column]) * float(reading.inputs.unit_price[column])
-            paid[node] = paid.get(node, 0.0) + amount
+    arrivals = reading.model.arrivals
+    ordered = reading.order[arrivals.source, arrivals.line]
+    amounts = arrivals.share * ordered * reading.inputs.unit_price[arrivals.line]
+    for node, amount in zip(arrivals.node, amounts, strict=True):
+        paid[int(node)] = paid.get(int(node), 0.0) + float(amount)
     return paid
 
 

@@ -42,12 +42,18 @@ class Columns:
         cost: ArrayLike = 0.0,
         lower: ArrayLike = 0.0,
         upper: ArrayLike = INFINITY,
+        where: NDArray[np.bool_] | None = None,
     ) -> Ints:
-        """Add a block of variables; returns their column numbers in `shape`."""
-        count = int(np.prod(shape))
+        """Add a block of variables; returns their column numbers in `shape`.
+
+        Where `where` is False no variable is made: its number is -1, its value 0, and entries on it are dropped.
+        """
+        made = np.ones(shape, bool) if where is None else np.broadcast_to(where, shape)
         for store, value in ((self._cost, cost), (self._lower, lower), (self._upper, upper)):
-            store.append(np.broadcast_to(np.asarray(value, float), shape).reshape(count).copy())
-        index = np.arange(self.columns, self.columns + count, dtype=np.int64).reshape(shape)
+            store.append(np.broadcast_to(np.asarray(value, float), shape)[made])
+        count = int(made.sum())
+        index = np.full(shape, -1, np.int64)
+        index[made] = np.arange(self.columns, self.columns + count)
         self.columns += count
         return index
 
@@ -107,14 +113,36 @@ class Programme:
     values: Floats
 
 
+def in_units(programme: Programme, columns: Ints, units: Floats) -> Programme:
+    """The same programme with some columns counted in units: a value of 1 stands for `units` of before."""
+    factor = np.ones(programme.cost.size)
+    factor[columns] = units
+    return Programme(
+        cost=programme.cost * factor,
+        lower=programme.lower / factor,
+        upper=programme.upper / factor,
+        row_lower=programme.row_lower,
+        row_upper=programme.row_upper,
+        starts=programme.starts,
+        rows=programme.rows,
+        values=programme.values * np.repeat(factor, np.diff(programme.starts)),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
-    """What the solver returned: ``status`` is ``optimal``, ``infeasible`` or the solver's own word."""
+    """What the solver returned: ``status`` is ``optimal``, ``infeasible`` or the solver's own word.
+
+    `bound` is what no solution can beat: the objective itself, or with whole numbers the proven bound where the search
+    stopped (``optimal`` then says that a solution was found, and the bound how good it is).
+
+    `values` has one entry more than there are columns, a zero, so that number -1 (no variable) reads as 0.
+    """
 
     status: str
     objective: float
     values: Floats
-    row_duals: Floats
+    bound: float
 
 
 @contextlib.contextmanager
@@ -135,7 +163,9 @@ def _quiet_standard_output() -> Iterator[None]:
 class Solver:
     """One HiGHS instance holding one programme; later solves start from the last basis."""
 
-    def __init__(self, programme: Programme, *, time_limit_s: float = 120.0, method: str = "choose") -> None:
+    def __init__(
+        self, programme: Programme, *, time_limit_s: float = 120.0, integral: Ints | None = None, most_nodes: int = 400
+    ) -> None:
         import highspy
 
         self._kinf = highspy.kHighsInf
@@ -143,7 +173,7 @@ class Solver:
         with _quiet_standard_output():
             self._highs: Any = highs_class()
         self._highs.silent()
-        for option, value in (("threads", 1), ("time_limit", time_limit_s), ("solver", method), ("random_seed", 0)):
+        for option, value in (("threads", 1), ("time_limit", time_limit_s), ("random_seed", 0)):
             self._highs.setOptionValue(option, value)
         model = highspy.HighsLp()
         model.num_col_ = programme.cost.size
@@ -157,6 +187,14 @@ class Solver:
         model.a_matrix_.start_ = programme.starts
         model.a_matrix_.index_ = programme.rows
         model.a_matrix_.value_ = programme.values
+        if integral is not None and integral.size:
+            kinds = [highspy.HighsVarType.kContinuous] * programme.cost.size
+            for column in integral:
+                kinds[int(column)] = highspy.HighsVarType.kInteger
+            model.integrality_ = kinds
+            self._highs.setOptionValue("mip_rel_gap", 2e-4)
+            self._highs.setOptionValue("mip_max_nodes", most_nodes)
+        self._mixed = integral is not None and bool(integral.size)
         self._highs.passModel(model)
 
     def _finite(self, bound: Floats) -> Floats:
@@ -164,9 +202,10 @@ class Solver:
 
     def bound_columns(self, columns: Ints, lower: ArrayLike, upper: ArrayLike) -> None:
         """Change the bounds of some columns."""
-        flat = np.asarray(columns, np.int32).ravel()
-        low = np.broadcast_to(np.asarray(lower, float), columns.shape).ravel()
-        high = np.broadcast_to(np.asarray(upper, float), columns.shape).ravel()
+        made = columns >= 0
+        flat = columns[made].astype(np.int32)
+        low = np.broadcast_to(np.asarray(lower, float), columns.shape)[made]
+        high = np.broadcast_to(np.asarray(upper, float), columns.shape)[made]
         self._highs.changeColsBounds(flat.size, flat, self._finite(low.copy()), self._finite(high.copy()))
 
     def bound_row(self, row: int, lower: float, upper: float) -> None:
@@ -175,8 +214,9 @@ class Solver:
 
     def cost_columns(self, columns: Ints, cost: ArrayLike) -> None:
         """Change the objective of some columns."""
-        flat = np.asarray(columns, np.int32).ravel()
-        value = np.broadcast_to(np.asarray(cost, float), columns.shape).ravel().copy()
+        made = columns >= 0
+        flat = columns[made].astype(np.int32)
+        value = np.broadcast_to(np.asarray(cost, float), columns.shape)[made]
         self._highs.changeColsCost(flat.size, flat, value)
 
     def solve(self) -> Solution:
@@ -185,9 +225,12 @@ class Solver:
         status = self._highs.getModelStatus()
         name = self._highs.modelStatusToString(status).lower()
         solution = self._highs.getSolution()
+        info = self._highs.getInfo()
+        objective = float(info.objective_function_value)
+        stopped = self._mixed and name != "infeasible" and np.isfinite(objective) and len(solution.col_value) > 0
         return Solution(
-            status=name,
-            objective=float(self._highs.getInfo().objective_function_value),
-            values=np.asarray(solution.col_value, float),
-            row_duals=np.asarray(solution.row_dual, float),
+            status="optimal" if stopped and objective < self._kinf else name,
+            objective=objective,
+            values=np.append(np.asarray(solution.col_value, float), 0.0),
+            bound=float(info.mip_dual_bound) if self._mixed else objective,
         )

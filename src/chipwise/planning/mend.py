@@ -76,7 +76,7 @@ def binding_limits(model: PlanModel, solved: Solved) -> tuple[str, ...]:
 def _row_activity(model: PlanModel, solved: Solved, rows: Ints) -> Floats:
     programme = model.programme
     per_column = np.diff(programme.starts)
-    contribution = programme.values * np.repeat(solved.values, per_column)
+    contribution = programme.values * np.repeat(solved.values[:-1], per_column)
     activity = np.bincount(programme.rows, weights=contribution, minlength=programme.row_lower.size)
     return np.asarray(activity[rows], float)
 
@@ -129,7 +129,7 @@ def _chip_mend(model: PlanModel, solved: Solved, names: str) -> Mend | None:
     )
 
 
-def _later_mend(inputs: PlanInputs, missed: Collection[int], names: str) -> Mend | None:
+def _later_mend(inputs: PlanInputs, solved: Solved, missed: Collection[int], names: str) -> Mend | None:
     last = max(inputs.runs[run].last for run in missed)
     for months in LATER_MONTHS:
         if last + months >= inputs.tree.periods:
@@ -139,7 +139,7 @@ def _later_mend(inputs: PlanInputs, missed: Collection[int], names: str) -> Mend
             for number, entry in enumerate(inputs.runs)
         )
         model = build_model(dataclasses.replace(inputs, runs=runs))
-        if not missed_runs(model, solve_plan(model, whole_servers=False)):
+        if not missed_runs(model, solve_plan(model, whole_servers=False, clusters=solved.cluster_of)):
             plural = "s" if months > 1 else ""
             return Mend(
                 missed=names,
@@ -163,6 +163,6 @@ def mends(model: PlanModel, solved: Solved) -> tuple[Mend, ...]:
     found = [
         _share_mend(model, solved, names),
         _chip_mend(model, solved, names),
-        _later_mend(model.inputs, missed, names),
+        _later_mend(model.inputs, solved, missed, names),
     ]
     return tuple(entry for entry in found if entry is not None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chipwise.catalogue import Catalogue
@@ -39,6 +39,7 @@ def pose(
     known_on: dt.date,
     *,
     whole_servers: bool,
+    clusters: Sequence[int] | None = None,
     access: Access | None = None,
     tree: PlanTree | None = None,
 ) -> Posed:
@@ -52,5 +53,5 @@ def pose(
     runs = runs_to_finish(scenario)
     inputs = plan_inputs(scenario, tree, access, runs, yields, catalogue, hindsight=known_on > scenario.as_of)
     model = build_model(inputs)
-    solved = solve_plan(model, whole_servers=whole_servers)
+    solved = solve_plan(model, whole_servers=whole_servers, clusters=clusters)
     return Posed(tree=tree, access=access, yields=yields, runs=runs, inputs=inputs, model=model, solved=solved)

@@ -1,25 +1,34 @@
 """From the relaxed programme to a plan one can sign: one cluster per final run, switches for ports, whole servers.
 
 1. The relaxed programme gives the bound.
-2. Each final run goes to the chip type that carried most of it; solve again.
-3. Ports of software are decided by trying small portfolios.
-4. Orders are rounded up cumulatively along the tree to whole servers, then the rest is solved again around them.
+2. Each final run goes to the chip type that carries most of it, run by run, and is set against the runners-up.
+3. Ports of software are decided by trying every small portfolio, or by branch and bound where there are many.
+4. Orders are rounded cumulatively along the tree to whole servers, then the rest is solved again around them; where few
+   servers are bought, branch and bound finds them instead.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from chipwise.core.errors import ChipwiseError
-from chipwise.planning.lp import Floats, Ints, Solution, Solver
-from chipwise.planning.model import NEW_MONEY_COST, PlanModel, use_of_peak
+from chipwise.planning.lp import INFINITY, Floats, Ints, Solution, Solver, in_units
+from chipwise.planning.model import PlanModel
+from chipwise.planning.model_frame import NEW_MONEY_COST, use_of_peak
 
 PORTFOLIO_LIMIT = 3
-"""Up to this many ports every combination is tried; beyond, each is rounded from the relaxation."""
+"""Up to this many ports every combination is tried; beyond, branch and bound decides them."""
+FEW_SERVERS = 200
+"""Below this many servers over the whole tree, orders are found by branch and bound instead of rounding."""
+MOST_SEARCHED_ORDERS = 1500
+CLOSE_ENOUGH = 1e-3
+MOST_RIVALS = 3
+QUICK_COLUMNS = 40_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,42 +54,77 @@ def _optimal(solution: Solution) -> Solution:
     return solution
 
 
-def _choose_clusters(model: PlanModel, values: Floats) -> tuple[int, ...]:
-    """Chip type that carries most of each final run in expectation; -1 for runs that need no single cluster."""
+def _cluster_work(model: PlanModel, values: Floats, run: int) -> Floats:
+    """Expected work of a final run by chip type. (n_chips,)"""
     data = model.inputs
     weight = np.array([node.probability for node in data.tree.nodes])
-    chosen = []
-    for number, run in enumerate(data.runs):
-        if not run.homogeneous:
-            chosen.append(-1)
-            continue
-        work = (values[model.blocks.final[:, :, number]] * weight[:, None]).sum(axis=0) * data.train_rate
-        chosen.append(int(np.argmax(work)) if work.max() > 0.0 else -1)
-    return tuple(chosen)
+    work = (values[model.blocks.final[:, :, run]] * weight[:, None]).sum(axis=0) * data.train_rate
+    return np.asarray(work, float)
+
+
+def _hold_cluster(model: PlanModel, solver: Solver, run: int, chip: int) -> None:
+    columns = model.blocks.final[:, :, run]
+    own = np.zeros(columns.shape, bool)
+    own[:, chip] = True
+    solver.bound_columns(columns, 0.0, np.where(own, INFINITY, 0.0))
 
 
 def _hold_clusters(model: PlanModel, solver: Solver, chosen: Iterable[int]) -> None:
-    for number, chip in enumerate(chosen):
-        if chip < 0:
+    for run, chip in enumerate(chosen):
+        if chip >= 0:
+            _hold_cluster(model, solver, run, chip)
+
+
+def _choose_clusters(model: PlanModel, solver: Solver, guide: Floats) -> tuple[int, ...]:
+    """One chip type per final run, run by run in the order of deadlines, each seen in the light of those before.
+
+    Then each is set against the runner-up while the programme is small enough for that to be quick. -1 for runs that
+    need no single cluster or that no chip carries. The solver is left holding the choice.
+    """
+    data = model.inputs
+    single = sorted((run.last, number) for number, run in enumerate(data.runs) if run.homogeneous)
+    chosen = [-1] * len(data.runs)
+    rivals: dict[int, list[int]] = {}
+    values = guide
+    for _, run in single:
+        work = _cluster_work(model, values, run)
+        if work.max(initial=0.0) <= 0.0:
             continue
-        others = np.delete(model.blocks.final[:, :, number], chip, axis=1)
-        solver.bound_columns(others, 0.0, 0.0)
+        ranked = np.argsort(-work, kind="stable")
+        chosen[run] = int(ranked[0])
+        rivals[run] = [int(chip) for chip in ranked[1 : 1 + MOST_RIVALS] if work[chip] > 1e-3 * work.max()]
+        _hold_cluster(model, solver, run, chosen[run])
+        if rivals[run]:
+            values = _optimal(solver.solve()).values
+    if model.programme.cost.size <= QUICK_COLUMNS and any(rivals.values()):
+        _set_against_rivals(model, solver, chosen, rivals)
+    return tuple(chosen)
 
 
-def _decide_ports(model: PlanModel, solver: Solver, relaxed: Solution) -> Solution:
-    switches = model.blocks.adopt[model.blocks.adopt >= 0]
-    if not switches.size:
-        return relaxed
-    if switches.size <= PORTFOLIO_LIMIT:
-        options = [np.array(option, float) for option in itertools.product((0.0, 1.0), repeat=switches.size)]
-    else:
-        options = [
-            np.ceil(relaxed.values[switches] - 1e-6),
-            np.round(relaxed.values[switches]),
-            np.zeros(switches.size),
-        ]
+def _set_against_rivals(
+    model: PlanModel, solver: Solver, chosen: list[int], rivals: Mapping[int, Sequence[int]]
+) -> None:
+    best = _optimal(solver.solve()).objective
+    for run, others in rivals.items():
+        for chip in others:
+            _hold_cluster(model, solver, run, chip)
+            found = solver.solve()
+            if found.status == "optimal" and found.objective < best - 1e-6 * abs(best):
+                best, chosen[run] = found.objective, chip
+            else:
+                _hold_cluster(model, solver, run, chosen[run])
+
+
+def _switches(model: PlanModel) -> Ints:
+    return np.asarray(model.blocks.adopt[model.blocks.adopt >= 0], np.int64)
+
+
+def _try_portfolios(model: PlanModel, solver: Solver) -> Solution:
+    """Every combination of a few ports, the best kept."""
+    switches = _switches(model)
     best: tuple[float, Floats] | None = None
-    for option in options:
+    for combination in itertools.product((0.0, 1.0), repeat=switches.size):
+        option = np.array(combination)
         solver.bound_columns(switches, option, option)
         found = solver.solve()
         if found.status == "optimal" and (best is None or found.objective < best[0] - 1e-9):
@@ -89,6 +133,29 @@ def _decide_ports(model: PlanModel, solver: Solver, relaxed: Solution) -> Soluti
         raise ChipwiseError("no portfolio of ports could be solved")
     solver.bound_columns(switches, best[1], best[1])
     return _optimal(solver.solve())
+
+
+def _order_columns(model: PlanModel) -> tuple[Ints, Floats]:
+    """Columns of orders that may be placed at all, and chips per server of each."""
+    columns = model.blocks.order[:, model.inputs.buy_lines]
+    units = np.broadcast_to(np.array(model.inputs.server_chips, float)[model.inputs.buy_lines], columns.shape)
+    open_ones = model.programme.upper[columns] > 0.0
+    return columns[open_ones], units[open_ones]
+
+
+def _branch_and_bound(model: PlanModel, *, orders: bool, clusters: Sequence[int] = ()) -> Solution:
+    """Solve with whole ports and, where asked, whole servers; values come back in chips."""
+    columns, units = _order_columns(model)
+    programme = in_units(model.programme, columns, units) if orders else model.programme
+    whole = np.concatenate((columns, _switches(model))) if orders else _switches(model)
+    solver = Solver(programme, integral=whole)
+    _hold_clusters(model, solver, clusters)
+    found = _optimal(solver.solve())
+    values = found.values.copy()
+    if orders:
+        values[columns] = np.round(values[columns]) * units
+    values[_switches(model)] = np.round(values[_switches(model)])
+    return dataclasses.replace(found, values=values)
 
 
 def floor_orders(model: PlanModel, ordered: Floats) -> Floats:
@@ -129,36 +196,44 @@ def round_orders(model: PlanModel, ordered: Floats, *, up: bool) -> Floats:
     return result
 
 
-def _rounded(model: PlanModel, solver: Solver, solution: Solution) -> Solution:
-    order: Ints = model.blocks.order
+def _fixed_orders(model: PlanModel, solver: Solver, orders: Floats) -> Solution:
     columns = model.inputs.buy_lines
-    if not columns:
+    order = model.blocks.order[:, columns]
+    fixed = np.minimum(orders, model.programme.upper[model.blocks.order])[:, columns]
+    solver.bound_columns(order, fixed, fixed)
+    return solver.solve()
+
+
+def _rounded(model: PlanModel, solver: Solver, solution: Solution) -> Solution:
+    """Whole servers by cumulative rounding; other ways are tried only where that is not close enough."""
+    if not model.inputs.buy_lines:
         return solution
-    limit = model.programme.upper[order]
-    ordered = np.minimum(solution.values[order], limit)
+    ordered = np.minimum(solution.values[model.blocks.order], model.programme.upper[model.blocks.order])
     money = _new_money(model, solution.values)
-    answer = None
-    candidates = (
+    best: tuple[Solution, Floats] | None = None
+    for orders in (
         round_orders(model, ordered, up=True),
         round_orders(model, ordered, up=False),
         floor_orders(model, ordered),
-    )
-    for candidate in candidates:
-        fixed = np.minimum(candidate, limit)
-        solver.bound_columns(order[:, columns], fixed[:, columns], fixed[:, columns])
-        answer = solver.solve()
-        if answer.status == "optimal" and _new_money(model, answer.values) <= money + 1e-6:
-            return answer
-    if answer is None or answer.status != "optimal":
+    ):
+        found = _fixed_orders(model, solver, orders)
+        allowed = found.status == "optimal" and _new_money(model, found.values) <= money + 1e-6
+        if allowed and (best is None or found.objective < best[0].objective):
+            best = (found, orders)
+        if best is not None and best[0].objective <= solution.objective + CLOSE_ENOUGH * abs(solution.objective):
+            break
+    if best is None:
         raise ChipwiseError("whole servers could not be bought within the limits")
-    return answer
+    return best[0]
 
 
 def _new_money(model: PlanModel, values: Floats) -> float:
     return float(values[model.blocks.gap].max(initial=0.0))
 
 
-def solve_plan(model: PlanModel, *, whole_servers: bool = True, time_limit_s: float = 120.0) -> Solved:
+def solve_plan(
+    model: PlanModel, *, whole_servers: bool = True, clusters: Sequence[int] | None = None, time_limit_s: float = 120.0
+) -> Solved:
     """Solve one planning problem.
 
     Parameters
@@ -166,6 +241,8 @@ def solve_plan(model: PlanModel, *, whole_servers: bool = True, time_limit_s: fl
     model : PlanModel
     whole_servers : bool
         Round orders to whole servers (sensitivities skip it).
+    clusters : sequence of int, optional
+        Chip type of each final run as an earlier plan chose it; chosen anew when not given.
 
     Returns
     -------
@@ -173,19 +250,46 @@ def solve_plan(model: PlanModel, *, whole_servers: bool = True, time_limit_s: fl
     """
     solver = Solver(model.programme, time_limit_s=time_limit_s)
     relaxed = _optimal(solver.solve())
-    chosen = _choose_clusters(model, relaxed.values)
-    _hold_clusters(model, solver, chosen)
-    solution = _optimal(solver.solve())
-    solution = _decide_ports(model, solver, solution)
-    if whole_servers:
-        solution = _rounded(model, solver, solution)
+    bound, guide = relaxed.objective, relaxed
+    ports = _switches(model)
+    few = whole_servers and _few_servers(model, relaxed)
+    if ports.size > PORTFOLIO_LIMIT or few:
+        guide = _branch_and_bound(model, orders=few)
+        bound = max(bound, guide.bound)
+    if clusters is None:
+        chosen = _choose_clusters(model, solver, guide.values)
+    else:
+        chosen = tuple(clusters)
+        _hold_clusters(model, solver, chosen)
+    if few:
+        if any(chip >= 0 for chip in chosen):
+            guide = _branch_and_bound(model, orders=True, clusters=chosen)
+        solver.bound_columns(ports, guide.values[ports], guide.values[ports])
+        solution = _optimal(_fixed_orders(model, solver, guide.values[model.blocks.order]))
+    else:
+        if ports.size > PORTFOLIO_LIMIT:
+            solver.bound_columns(ports, guide.values[ports], guide.values[ports])
+        solution = _optimal(solver.solve())
+        if 0 < ports.size <= PORTFOLIO_LIMIT:
+            solution = _try_portfolios(model, solver)
+        if whole_servers:
+            solution = _rounded(model, solver, solution)
     return Solved(
         values=solution.values,
         objective=solution.objective,
-        bound=relaxed.objective,
+        bound=min(bound, solution.objective),
         cluster_of=chosen,
         new_money=_new_money(model, solution.values),
     )
+
+
+def _few_servers(model: PlanModel, relaxed: Solution) -> bool:
+    """Whether so few servers are bought that rounding would show, and so few orders possible that a search is quick."""
+    columns, units = _order_columns(model)
+    if not columns.size:
+        return False
+    servers = float((relaxed.values[columns] / units).sum())
+    return 0.01 < servers < FEW_SERVERS and columns.size <= MOST_SEARCHED_ORDERS
 
 
 def money_needed(model: PlanModel, solved: Solved) -> list[tuple[int, float]]:
@@ -196,7 +300,7 @@ def money_needed(model: PlanModel, solved: Solved) -> list[tuple[int, float]]:
 
 def cost_parts(model: PlanModel, solved: Solved) -> dict[str, float]:
     """Objective split into what it is made of, USD m, expected and discounted."""
-    cost = model.programme.cost * solved.values
+    cost = np.append(model.programme.cost, 0.0) * solved.values
     blocks = model.blocks
 
     def total(block: Ints) -> float:

@@ -5,7 +5,8 @@ Not legal advice: every free answer is conditional on a party screening that chi
 """
 
 from chipwise.rules.check import check, verdict_of
-from chipwise.rules.objects import CaseSpec, Flip, Margin, Step, Verdict
+from chipwise.rules.objects import CaseSpec, Flip, Margin, Step
 from chipwise.rules.rulebook import Rulebook, load_rulebook
+from chipwise.rules.verdict import Verdict
 
 __all__ = ["CaseSpec", "Flip", "Margin", "Rulebook", "Step", "Verdict", "check", "load_rulebook", "verdict_of"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,20 +66,17 @@ def read_cases(path: Path, rulebook: Rulebook, catalogue: Catalogue) -> Iterator
 
 
 def _check_header(names: Any, place: str) -> None:
+    """Refuse a header that lacks a needed column or misspells one; other columns are left alone."""
     missing = [name for name in NEEDED if name not in names]
     if missing:
         near = nearest_names(missing[0], [str(name) for name in names])
         raise RuleError(
             f"no column {', '.join(missing)}", place=place, allowed="the columns of oracles.csv", nearest=near
         )
-    strange = [name for name in names if name not in KNOWN]
-    if strange:
-        raise RuleError(
-            f"unknown column {strange[0]!r}",
-            place=place,
-            allowed=", ".join(KNOWN),
-            nearest=nearest_names(str(strange[0]), KNOWN),
-        )
+    for name in (str(name) for name in names if name not in KNOWN):
+        close = difflib.get_close_matches(name.casefold(), KNOWN, n=1, cutoff=0.8)
+        if close:
+            raise RuleError(f"unknown column {name!r}", place=place, allowed=", ".join(KNOWN), nearest=close)
 
 
 def _row(row: dict[Any, Any], place: str, line: int, rulebook: Rulebook, catalogue: Catalogue) -> CaseRow:

@@ -11,9 +11,10 @@ from chipwise.core.errors import RuleError
 from chipwise.rules import vocabulary
 from chipwise.rules.decide import decide
 from chipwise.rules.geography import country_code
-from chipwise.rules.objects import CaseSpec, Verdict
+from chipwise.rules.objects import CaseSpec
 from chipwise.rules.redflags import refuse_red_flags
 from chipwise.rules.rulebook import Rulebook, load_rulebook
+from chipwise.rules.verdict import Verdict
 
 if TYPE_CHECKING:
     from chipwise.catalogue import Catalogue

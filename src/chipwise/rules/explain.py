@@ -118,12 +118,8 @@ def _destination(case: CaseSpec, law: Law, reading: Reading, rulebook: Rulebook)
         text = sentence(layer, "open", place=place, question=_question(rulebook, found.question))
         return _step(layer, found.question, text, rulebook, row)
     finding = "licence" if found.required else "no_licence"
-    reason = sentence(layer, finding, place=place)
-    if not found.required and any(rule.question.endswith("diffusion") for rule in law.open_requirements):
-        return _step(layer, finding, reason, rulebook, row)
-    if not found.required and reading.entry == "a" and case.on >= dt.date(2025, 5, 15):
-        reason += " " + sentence("notes", "diffusion")
-    return _step(layer, finding, reason, rulebook, row)
+    notes = [str(note["text"]) for note in law.notes if not found.required and reading.entry in note["classes"]]
+    return _step(layer, finding, " ".join((sentence(layer, finding, place=place), *notes)), rulebook, row)
 
 
 def _headquarters(case: CaseSpec, law: Law, reading: Reading, rulebook: Rulebook) -> Step:

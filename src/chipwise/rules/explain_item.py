@@ -21,7 +21,7 @@ def item_reason(case: CaseSpec, law: Law, answer: Answer) -> tuple[str, str]:
     names = tuple(dict.fromkeys(entry.entry for entry in classify.entries_of(case, law)))
     test = _deciding_test(case, law, names)
     parts = [sentence(_LAYER, "system")] if case.item_kind == "system" else []
-    parts.append(_test_text(case, law, test))
+    parts.append(_test_text(case, law, test, low=names == ("b",)))
     if case.item_kind in ("chip", "system") and "class_a" in law.tests:
         design = {True: "design_yes", False: "design_no", None: "design_open"}[case.data_center_design]
         parts.append(sentence(_LAYER, design))
@@ -49,12 +49,14 @@ def _deciding_test(case: CaseSpec, law: Law, names: tuple[str, ...]) -> str:
     return "class_b" if names in (("b",), ("none",)) and "class_b" in law.tests else "class_a"
 
 
-def _test_text(case: CaseSpec, law: Law, test: str) -> str:
+def _test_text(case: CaseSpec, law: Law, test: str, *, low: bool) -> str:
+    """The test in words; below every line both classes are shown, `low` shows .b alone."""
     if not test:
         return sentence(_LAYER, "die" if case.item_kind == "foundry_die" else "no_control")
-    words = {"rule": rule_text(law.tests[test]), "here": here_text(case, law.tests[test])}
+    rows = law.tests[test] if test != "class_b" or low else (*law.tests.get("class_a", ()), *law.tests[test])
+    words = {"rule": rule_text(rows), "here": here_text(case, rows)}
     if test == "outside_if_not_data_center":
         return sentence(_LAYER, "excluded", **words)
     if test == "class_c":
         return sentence(_LAYER, "hbm", **words)
-    return sentence(_LAYER, "one_row" if len(law.tests[test]) == 1 else "many_rows", **words)
+    return sentence(_LAYER, "one_row" if len(rows) == 1 else "many_rows", **words)

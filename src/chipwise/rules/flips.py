@@ -11,6 +11,7 @@ from chipwise.rules.decide import decide
 from chipwise.rules.law import Law, Reach
 from chipwise.rules.objects import Answer, CaseSpec, Flip
 from chipwise.rules.rulebook import Rulebook, rulebook_of, without_rows
+from chipwise.rules.vocabulary import MOVEMENT
 
 
 @functools.lru_cache(maxsize=256)
@@ -60,12 +61,21 @@ def _variants(case: CaseSpec) -> Iterator[tuple[str, CaseSpec]]:
             "if the item is in fact shipped from a country other than the United States",
             replace(case, route="reexport"),
         )
-    if case.route == "continued_use_no_shipment" and case.acquired_on is None:
-        yield "the day and terms on which the hardware was acquired", case
+
+
+def _held(case: CaseSpec, rulebook: Rulebook) -> Iterator[tuple[str, CaseSpec]]:
+    """For hardware held, the latest earlier stretch in which it could be had without a licence."""
+    if MOVEMENT[case.route] != "held" or case.acquired_on is not None:
+        return
+    for day in reversed([day for day in rulebook.dates if day <= case.on]):
+        variant = replace(case, acquired_on=day)
+        if _answer(variant, rulebook).outcome == "NLR":
+            yield f"if it was acquired when no licence was needed, as on {day.isoformat()}", variant
+            return
 
 
 def _facts(case: CaseSpec, answer: Answer, rulebook: Rulebook) -> Iterator[Flip]:
-    for what, variant in _variants(case):
+    for what, variant in (*_variants(case), *_held(case, rulebook)):
         found = _answer(variant, rulebook)
         if _differs(found, answer):
             yield Flip(kind="fact", what=what, outcome=found.outcome, licence_required=found.licence_required)

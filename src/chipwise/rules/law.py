@@ -9,12 +9,9 @@ from typing import Any, NamedTuple
 
 from chipwise.core.errors import RuleError
 from chipwise.core.names import nearest_names
+from chipwise.rules.dated import Geography, Places, Row, in_force, value_on
 from chipwise.rules.logic import Comparison, NumericTest
 from chipwise.rules.objects import MEASURES
-
-Row = Mapping[str, Any]
-Places = Mapping[str, bool | None]
-"""Country code to membership; a code that is missing is not known."""
 
 
 class Reach(NamedTuple):
@@ -87,6 +84,7 @@ class Law:
     exceptions: tuple[Row, ...]
     exception_open: tuple[Row, ...]
     review: tuple[Review, ...]
+    notes: tuple[Row, ...]
     letters: tuple[Letter, ...]
     affiliates: str
     affiliates_row: Row
@@ -98,59 +96,6 @@ class Law:
     authorised_designers: Places
     duties: tuple[Row, ...]
     gate: tuple[Row, ...]
-
-
-def in_force(row: Row, day: dt.date) -> bool:
-    """Whether a dated row holds on a day, [from, until)."""
-    start, end = row.get("from"), row.get("until")
-    return (start is None or start <= day) and (end is None or day < end)
-
-
-def value_on(values: Mapping[dt.date, Any] | None, day: dt.date) -> Any:
-    """The entry of a date-keyed mapping in force on a day; None before the first and where it ceased."""
-    past = [start for start in values or {} if start <= day]
-    return (values or {})[max(past)] if past else None
-
-
-def member(groups: Mapping[str, Any], group: str, day: dt.date) -> bool | None:
-    """Membership of a country group on a day; None where the table leaves it open."""
-    entry = groups.get(group, False)
-    if isinstance(entry, bool):
-        return entry
-    if entry.get("open"):
-        return None
-    between = entry.get("until_between")
-    if between is not None:
-        return True if day < between[0] else (None if day <= between[1] else False)
-    return in_force(entry, day)
-
-
-class Geography:
-    """Country groups read at one day."""
-
-    def __init__(self, table: Row, day: dt.date) -> None:
-        self.rows = {row["code"]: row["groups"] for row in table["rows"]}
-        self.day = day
-
-    def places(self, spec: Row | None) -> Places | None:
-        """Expand ``{groups, codes, not_groups}`` into a membership for every code of the table."""
-        if spec is None:
-            return None
-        codes, groups, barred = spec.get("codes", ()), spec.get("groups", ()), spec.get("not_groups", ())
-        return {code: self._inside(code, own, codes, groups, barred) for code, own in self.rows.items()}
-
-    def _inside(
-        self, code: str, own: Row, codes: Sequence[str], groups: Sequence[str], barred: Sequence[str]
-    ) -> bool | None:
-        inside = True if code in codes else self._in_one(own, groups)
-        outside = self._in_one(own, barred)
-        if inside is False or outside is True:
-            return False
-        return None if inside is None or outside is None else True
-
-    def _in_one(self, own: Row, groups: Sequence[str]) -> bool | None:
-        found = [member(own, group, self.day) for group in groups]
-        return True if True in found else (None if None in found else False)
 
 
 def compile_test(name: str, row: Row, parameters: Mapping[str, float]) -> NumericTest:
@@ -203,6 +148,7 @@ def build_law(tables: Mapping[str, Any], day: dt.date, until: dt.date | None) ->
         exceptions=active(scope["exceptions"]),
         exception_open=active(scope["exception_open"]),
         review=tuple(_review(row, geography, tests) for row in active(scope["review"])),
+        notes=active(scope["notes"]),
         letters=tuple(_letter(row, geography, tests, day) for row in active(tables["letters"])),
         affiliates=(value_on(parties["affiliates"]["status"], day) or {"is": "none"})["is"],
         affiliates_row=parties["affiliates"],

@@ -41,16 +41,6 @@ def any_of(values: Iterable[bool | None]) -> bool | None:
     return None if unknown else False
 
 
-def all_of(values: Iterable[bool | None]) -> bool | None:
-    """False if one is, None if one is not known, else True."""
-    unknown = False
-    for value in values:
-        if value is False:
-            return False
-        unknown = unknown or value is None
-    return None if unknown else True
-
-
 def compare(span: Span, sign: str, value: float) -> bool | None:
     """Compare an interval with a line by the regulation's own operator; None when it straddles.
 

@@ -148,21 +148,24 @@ def _axes() -> list[str]:
 
 
 def _dots(points: Sequence[Point]) -> list[str]:
-    """Chips as points; chips on one spot share a label, and a label that would cover another is left out."""
+    """Chips as points; chips on one spot share a label, and a label that would cover anything is left out."""
     spots: dict[tuple[int, int], list[Point]] = {}
     for point in points:
         if _TPP[0] <= point.tpp <= _TPP[1] and _DENSITY[0] <= point.density <= _DENSITY[1]:
             spots.setdefault((round(_x(point.tpp) / 3), round(_y(point.density) / 3)), []).append(point)
-    out, taken = [], list[tuple[float, float, float]]()
+    drawn = [_dot(point) for group in spots.values() for point in group]
+    taken = [(_x(group[0].tpp) - 5, _x(group[0].tpp) + 5, _y(group[0].density)) for group in spots.values()]
     for group in spots.values():
-        for point in group:
-            words = f"{point.name}: TPP {point.tpp:g}, density {point.density:.2f}"
-            fill = "#1a4e8a" if point.data_center else "#ffffff"
-            out.append(svg.dot(_x(point.tpp), _y(point.density), words, fill, point.data_center is None))
         label = group[0].name + (f" +{len(group) - 1}" if len(group) > 1 else "")
-        x, y = _x(group[0].tpp) + 6, _y(group[0].density) + 3
+        x, y = _x(group[0].tpp) + 6, _y(group[0].density)
         end = x + 5.2 * len(label)
         if all(abs(y - other) >= 9 or x > stop or end < start for start, stop, other in taken):
             taken.append((x, end, y))
-            out.append(svg.text(x, y, label, size=9))
-    return out
+            drawn.append(svg.text(x, y + 3, label, size=9))
+    return drawn
+
+
+def _dot(point: Point) -> str:
+    words = f"{point.name}: TPP {point.tpp:g}, density {point.density:.2f}"
+    fill = "#1a4e8a" if point.data_center else "#ffffff"
+    return svg.dot(_x(point.tpp), _y(point.density), words, fill, point.data_center is None)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from chipwise.rules.objects import Margin, Step, Verdict
+from chipwise.rules.objects import Margin, Step
+from chipwise.rules.verdict import Verdict
 from chipwise.rules.wording import MEASURE_WORDS, number, span_text
 
 _OUTCOME_WORDS = {

@@ -205,11 +205,19 @@ def _known_on(rulebook: Rulebook, day: dt.date) -> Rulebook:
     hidden = {
         row["id"]
         for row in rulebook.tables["provisions"]
-        if (published := _published(row.get("published"))) is not None and published > day
+        if (public := _published(row.get("released") or row.get("published"))) is not None and public > day
     }
-    if not hidden:
-        return rulebook
-    return rulebook_of(without_rows(rulebook.tables, hidden), f"{rulebook.name}, as public on {day.isoformat()}")
+    tables = without_rows(rulebook.tables, hidden)
+    gate = tables["china_gate"]
+    tables["china_gate"] = {**gate, "items": [row for row in gate["items"] if row["from"] <= day]}
+    tables["letters"] = [_practice_known(row, day) for row in tables["letters"]]
+    return rulebook_of(tables, f"{rulebook.name}, as public on {day.isoformat()}")
+
+
+def _practice_known(letter: Mapping[str, Any], day: dt.date) -> Mapping[str, Any]:
+    """A letter without practice that was reported later."""
+    later = letter.get("named_policies") or {}
+    return {**letter, "named_policies": {start: policy for start, policy in later.items() if start <= day}}
 
 
 def _published(value: Any) -> dt.date | None:
@@ -221,18 +229,29 @@ def _published(value: Any) -> dt.date | None:
 
 
 def without_rows(value: Any, hidden: set[str]) -> Any:
-    """A copy of the tables without rows that rest on a hidden provision."""
+    """A copy of the tables without rows that rest on a hidden provision; what it alone had ended goes on."""
     if isinstance(value, Mapping):
-        out = {}
-        for key, entry in value.items():
-            if isinstance(entry, Mapping) and entry.get("provision") in hidden:
-                continue
-            out[key] = without_rows(entry, hidden)
-        return out
+        kept = {key: entry for key, entry in value.items() if not _rests_on(entry, hidden, by_id=False)}
+        if value.get("ended_by") in hidden:
+            kept["until"] = None
+            if isinstance(kept.get("values"), Mapping):
+                kept["values"] = {day: number for day, number in kept["values"].items() if number is not None}
+        if value.get("by") in hidden:
+            return _unchanged_membership(kept)
+        return {key: without_rows(entry, hidden) for key, entry in kept.items()}
     if isinstance(value, list):
-        return [
-            without_rows(entry, hidden)
-            for entry in value
-            if not (isinstance(entry, Mapping) and (entry.get("provision") in hidden or entry.get("id") in hidden))
-        ]
+        return [without_rows(entry, hidden) for entry in value if not _rests_on(entry, hidden, by_id=True)]
     return value
+
+
+def _rests_on(entry: Any, hidden: set[str], *, by_id: bool) -> bool:
+    if not isinstance(entry, Mapping):
+        return False
+    return entry.get("provision") in hidden or (by_id and entry.get("id") in hidden)
+
+
+def _unchanged_membership(entry: Mapping[str, Any]) -> Any:
+    """Membership of a country group as it was before the change that is left out."""
+    if "until" not in entry:
+        return False
+    return {"from": entry["from"]} if "from" in entry else True

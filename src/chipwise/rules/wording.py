@@ -97,10 +97,13 @@ def _stand(case: CaseSpec, row: tuple[Comparison, ...]) -> str:
     found = [compare(case.span(part.measure), part.operator, part.value) for part in row]
     met = False if False in found else (None if None in found else True)
     words = {True: "met", False: "not met", None: "cannot be said"}[met]
-    figures = [
-        f"{MEASURE_WORDS[p.measure][0]} {span_text(case.span(p.measure))}{MEASURE_WORDS[p.measure][1]}" for p in row
-    ]
-    return f"{words} ({', '.join(figures)})"
+    return f"{words} ({', '.join(_figure(case, part) for part in row)})"
+
+
+def _figure(case: CaseSpec, part: Comparison) -> str:
+    words, unit = MEASURE_WORDS[part.measure]
+    figure = span_text(case.span(part.measure))
+    return f"{words} {figure}" if figure == "not known" else f"{words} {figure}{unit}"
 
 
 def _rows(rows: list[str]) -> str:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from chipwise.core.errors import InputError
 from chipwise.core.json_text import dumps, plain
+from chipwise.core.tabular import Table, arrow_table
 
 if TYPE_CHECKING:
     from chipwise.planning.result import Plan
-    from chipwise.runs.tables import Table
 
 PLAN_FILE = "plan.json"
 RUN_FILE = "run.json"
@@ -146,14 +146,9 @@ def _refused(target: Path, error: Exception) -> InputError:
 
 def write_parquet(table: Table, path: Path) -> Path:
     """Write one table as Parquet; the same table gives the same bytes."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = {"text": pa.string(), "number": pa.float64(), "date": pa.date32(), "flag": pa.bool_()}
-    schema = pa.schema([(name, types[kind]) for name, kind in table.columns.items()])
-    columns = list(zip(*table.rows, strict=True)) or [()] * len(table.columns)
-    arrays = [pa.array(list(column), type=field.type) for column, field in zip(columns, schema, strict=True)]
-    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path, compression="zstd")
+    pq.write_table(arrow_table(table), path, compression="zstd")
     return path
 
 

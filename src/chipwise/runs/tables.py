@@ -6,60 +6,10 @@ in the names; a verdict's reasons stay whole as JSON text in one column.
 
 from __future__ import annotations
 
-import datetime as dt
-import json
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any
 
-Kind = Literal["text", "number", "date", "flag"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """Columns with their kinds, and rows as tuples in the order of the columns."""
-
-    columns: Mapping[str, Kind]
-    rows: Sequence[tuple[Any, ...]]
-
-
-def number(value: Any) -> float | None:
-    """A JSON number; ``"inf"`` is infinity, everything else that is no number is None."""
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, (int, float)):
-        return float(value)
-    return {"inf": math.inf, "-inf": -math.inf}.get(str(value))
-
-
-def day(value: Any) -> dt.date | None:
-    """A full ISO date, else None."""
-    try:
-        return dt.date.fromisoformat(str(value))
-    except ValueError:
-        return None
-
-
-def _text(value: Any) -> str | None:
-    if value is None or value == "":
-        return None
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
-def _flag(value: Any) -> bool | None:
-    return None if value is None else bool(value)
-
-
-_AS: dict[Kind, Callable[[Any], Any]] = {"text": _text, "number": number, "date": day, "flag": _flag}
-
-
-def _table(columns: Mapping[str, Kind], rows: Iterable[Mapping[str, Any]]) -> Table:
-    return Table(
-        columns=columns,
-        rows=[tuple(_AS[kind](row.get(name)) for name, kind in columns.items()) for row in rows],
-    )
-
+from chipwise.core.tabular import Kind, Table, table_of
 
 LINE_COLUMNS: dict[str, Kind] = {
     "part": "text",
@@ -153,7 +103,7 @@ SENSITIVITY_COLUMNS: dict[str, Kind] = {
 def lines_table(plan: Mapping[str, Any]) -> Table:
     """What to do now and later; `part` is ``now`` or ``periods``."""
     body = plan["plan"]
-    return _table(LINE_COLUMNS, ({"part": part, **line} for part in ("now", "periods") for line in body[part]))
+    return table_of(LINE_COLUMNS, ({"part": part, **line} for part in ("now", "periods") for line in body[part]))
 
 
 def branches_table(plan: Mapping[str, Any]) -> Table:
@@ -172,7 +122,7 @@ def branches_table(plan: Mapping[str, Any]) -> Table:
         for name, values in branch["series"].items()
         for month, state, value in zip(branch["months"], branch["states"], values, strict=True)
     )
-    return _table(BRANCH_COLUMNS, rows)
+    return table_of(BRANCH_COLUMNS, rows)
 
 
 def verdicts_table(plan: Mapping[str, Any]) -> Table:
@@ -182,7 +132,7 @@ def verdicts_table(plan: Mapping[str, Any]) -> Table:
         verdict = row.get("verdict") or {}
         kept = ("classification", "licence_required", "review_policy", "exception", "citations")
         rows.append({**{name: verdict.get(name) for name in kept}, **row})
-    return _table(VERDICT_COLUMNS, rows)
+    return table_of(VERDICT_COLUMNS, rows)
 
 
 def facts_table(plan: Mapping[str, Any]) -> Table:
@@ -193,16 +143,69 @@ def facts_table(plan: Mapping[str, Any]) -> Table:
         value = fact.get("value")
         shown = None if value is None else str(value)
         rows.append({**fact, "value": shown, "value_number": value, "low": low, "high": high})
-    return _table(FACT_COLUMNS, rows)
+    return table_of(FACT_COLUMNS, rows)
 
 
 def plan_tables(plan: Mapping[str, Any]) -> dict[str, Table]:
     """File stem → table, for every table of a run."""
-    return {
-        "lines": lines_table(plan),
-        "branches": branches_table(plan),
-        "verdicts": verdicts_table(plan),
-        "yields": _table(YIELD_COLUMNS, plan.get("yields") or []),
-        "facts": facts_table(plan),
-        "sensitivity": _table(SENSITIVITY_COLUMNS, plan.get("sensitivity") or []),
-    }
+    return {name: build(plan) for name, build in PLAN_TABLES.items()}
+
+
+PLAN_TABLES: dict[str, Callable[[Mapping[str, Any]], Table]] = {
+    "lines": lines_table,
+    "branches": branches_table,
+    "verdicts": verdicts_table,
+    "yields": lambda plan: table_of(YIELD_COLUMNS, plan.get("yields") or []),
+    "facts": facts_table,
+    "sensitivity": lambda plan: table_of(SENSITIVITY_COLUMNS, plan.get("sensitivity") or []),
+}
+"""Name of a table of a plan → how it is read off the content of plan.json."""
+
+SENSE_COLUMNS: dict[str, Kind] = {
+    "sense": "text",
+    "binding": "flag",
+    "years": "number",
+    "low": "number",
+    "high": "number",
+    "p10": "number",
+    "median": "number",
+    "p90": "number",
+    "probability_at_least_one_year": "number",
+    "probability_zero": "number",
+    "ends_on": "date",
+    "binding_share": "number",
+    "undetermined": "text",
+}
+DRIVER_COLUMNS: dict[str, Kind] = {
+    "sense": "text",
+    "input": "text",
+    "label": "text",
+    "rank_correlation": "number",
+}
+SENSES = ("programme", "flagship", "squeeze", "wear")
+
+
+def senses_table(runway: Mapping[str, Any]) -> Table:
+    """One row per sense of runway; years, and shares of the draws."""
+    shares = runway.get("binding_shares") or {}
+    return table_of(
+        SENSE_COLUMNS,
+        (
+            {**runway[name], "sense": name, "binding": runway["binding"] == name, "binding_share": shares.get(name)}
+            for name in SENSES
+        ),
+    )
+
+
+def drivers_table(runway: Mapping[str, Any]) -> Table:
+    """One row per sense and input: how strongly the input moves it."""
+    rows = ({**driver, "sense": name} for name in SENSES for driver in runway[name].get("drivers") or [])
+    return table_of(DRIVER_COLUMNS, rows)
+
+
+RUNWAY_TABLES: dict[str, Callable[[Mapping[str, Any]], Table]] = {
+    "senses": senses_table,
+    "drivers": drivers_table,
+    "inputs": facts_table,
+}
+"""Name of a table of a runway → how it is read off its `to_dict` with the facts of its inputs as ``facts``."""

@@ -46,8 +46,10 @@ def interpolate_one(message: float, knots: tuple[float, ...]) -> float:
     return knots[index] + (knots[index + 1] - knots[index]) * (message / 2.0**index - 1.0)
 
 
-def one_group(message: Floats, knots: Floats, scales: Floats, together: bool, time: Floats) -> None:
-    """Add up (or take the longest of) the stages of one group.
+def one_group(
+    message: Floats, knots: Floats, scales: Floats, latency: float, spread: Floats, time: Floats, factor: Floats
+) -> None:
+    """Latency and the longest stage of one group.
 
     Parameters
     ----------
@@ -56,23 +58,28 @@ def one_group(message: Floats, knots: Floats, scales: Floats, together: bool, ti
         Curve of every stage, s.
     scales : (t,) float64
         Message of a stage per byte of the whole.
-    time : (n,) float64
-        Result, s.
+    latency : float
+        Added once, s.
+    spread : (k,) float64
+        Factor of the interval over the first stage's message.
+    time, factor : (n,) float64
+        Results: s, and the factor.
     """
-    steps = np.diff(knots, axis=1)
+    steps, widening = np.diff(knots, axis=1), np.diff(spread)
     for start in range(0, message.size, CHUNK):
         piece = message[start : start + CHUNK]
         total = time[start : start + CHUNK]
         for stage in range(len(knots)):
             index, fraction = locate(np.maximum(piece * scales[stage], 1.0), knots.shape[1])
+            if stage == 0:
+                factor[start : start + CHUNK] = spread.take(index) + widening.take(index) * np.minimum(fraction, 1.0)
             fraction *= steps[stage].take(index)
             fraction += knots[stage].take(index)
             if stage == 0:
                 total[:] = fraction
-            elif together:
-                np.maximum(total, fraction, out=total)
             else:
-                total += fraction
+                np.maximum(total, fraction, out=total)
+        total += latency
 
 
 def many_groups(
@@ -81,9 +88,10 @@ def many_groups(
     knots: Floats,
     curve: Ints,
     scales: Floats,
-    weights: Floats,
-    together: bool,
+    latency: Floats,
+    spread: Floats,
     time: Floats,
+    factor: Floats,
 ) -> None:
     """The same where every message names its own group.
 
@@ -91,29 +99,34 @@ def many_groups(
     ----------
     message : (n,) float64, bytes
     row : (n,) int64
-        Group of every message: a row of the three tables that follow.
+        Group of every message: a column of the tables that follow.
     knots : (c, k) float64
-        Distinct curves, s.
+        Distinct curves, s; one of them zero, for groups with fewer stages.
     curve : (t, g) int64
         Curve of every stage and group.
-    scales, weights : (t, g) float64
-        As in `one_group`; weight 1 for a stage, 0 where a group has fewer.
+    scales : (t, g) float64
+    latency : (g,) float64
+    spread : (g, k) float64
     """
     width = knots.shape[1]
     flat = knots.ravel()
     steps = np.append(np.diff(flat), 0.0)
+    wide = spread.ravel()
+    widening = np.append(np.diff(wide), 0.0)
     for start in range(0, message.size, CHUNK):
         piece, rows = message[start : start + CHUNK], row[start : start + CHUNK]
         total = time[start : start + CHUNK]
         for stage in range(len(curve)):
             index, fraction = locate(np.maximum(piece * scales[stage].take(rows), 1.0), width)
+            if stage == 0:
+                at = rows * width
+                at += index
+                factor[start : start + CHUNK] = wide.take(at) + widening.take(at) * np.minimum(fraction, 1.0)
             index += (curve[stage] * width).take(rows)
             fraction *= steps.take(index)
             fraction += flat.take(index)
-            fraction *= weights[stage].take(rows)
             if stage == 0:
                 total[:] = fraction
-            elif together:
-                np.maximum(total, fraction, out=total)
             else:
-                total += fraction
+                np.maximum(total, fraction, out=total)
+        total += latency.take(rows)

@@ -16,6 +16,8 @@ KNOTS = 42
 """Powers of two from 1 byte to 2 TB."""
 
 CurveKey = tuple[str, str, str, str, int]
+SpreadKey = tuple[str, int, str]
+SPREAD_LOG2_BYTES = (14.0, 19.0, 24.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +41,13 @@ class CurveBook:
     fabrics : mapping of id to Fabric
     curves : mapping of (fabric, collective, library, payload, group) to (KNOTS,) float64
         Time, s, at 2**0, 2**1 … bytes; never falling.
-    spread : mapping of (kind, rung) to float
-        90 % factor either way.
+    spread : mapping of (kind, rung, library) to (small, middle, large)
+        90 % factor either way at 16 KiB, 512 KiB and 16 MiB; see `spread_key`.
     """
 
     fabrics: Mapping[str, Fabric]
     curves: Mapping[CurveKey, Floats]
-    spread: Mapping[tuple[str, int], float]
+    spread: Mapping[SpreadKey, tuple[float, float, float]]
 
     def groups(self, fabric: str, collective: str, library: str, payload: str) -> tuple[int, ...]:
         """Group sizes measured, ascending."""
@@ -84,6 +86,29 @@ def moved(curve: Floats, ratio: float) -> Floats:
     return np.asarray(np.where(beyond, curve[-1] + rate * (sizes * ratio - sizes[-1]), reached), dtype=np.float64)
 
 
+def spread_key(kind: str, rung: int, collective: str, library: str, group: float) -> SpreadKey:
+    """Row of the spread table: a pair of PCIe cards apart from more of them, send and receive apart from the rest."""
+    return (
+        "pcie-pair" if kind == "pcie" and group <= 2 else kind,
+        rung,
+        "send_recv" if collective == "send_recv" else library,
+    )
+
+
+def factor_curve(book: CurveBook, key: SpreadKey) -> Floats:
+    """90 % factor either way at every knot.
+
+    Raises
+    ------
+    DataError
+        The spread table has no such row.
+    """
+    factors = book.spread.get(key)
+    if factors is None:
+        raise DataError(f"no spread for {key}", place="data/perf/collectives/spread.csv")
+    return np.asarray(np.interp(np.arange(KNOTS), SPREAD_LOG2_BYTES, factors), dtype=np.float64)
+
+
 @functools.cache
 def load_book() -> CurveBook:
     """The shipped curves.
@@ -111,7 +136,15 @@ def load_book() -> CurveBook:
         key = (row["fabric"], row["collective"], row["library"], row["payload"], int(row["group"]))
         times = np.array(row["times_us"].split(), dtype=np.float64) * 1e-6
         curves[key] = curve_through(int(row["first_log2_bytes"]), times)
-    spread = {(row["kind"], int(row["rung"])): float(row["factor"]) for row in read_rows("collectives/spread.csv")}
+        curves[key].setflags(write=False)
+    spread = {
+        (row["kind"], int(row["rung"]), row["library"]): (
+            float(row["small"]),
+            float(row["middle"]),
+            float(row["large"]),
+        )
+        for row in read_rows("collectives/spread.csv")
+    }
     return CurveBook(fabrics=fabrics, curves=curves, spread=spread)
 
 

@@ -6,11 +6,12 @@ import dataclasses
 import functools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from chipwise.core.errors import Undetermined
-from chipwise.perf.collectives.book import KNOTS, CurveBook, collective_constants, moved
+from chipwise.perf.collectives.book import KNOTS, CurveBook, collective_constants, factor_curve, moved, spread_key
 from chipwise.perf.collectives.objects import COLLECTIVES, Floats, Rung, bytes_on_the_wire, least_wire
 from chipwise.perf.topology.objects import Tier
 from chipwise.perf.topology.shapes import bandwidth_share
@@ -19,31 +20,24 @@ SIZES = 2.0 ** np.arange(KNOTS)
 LARGEST_MEASURED = 8
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Curve:
-    """Time at every knot for one tier, collective and group; immutable by convention.
+    """Time at every knot for one tier, collective and group.
 
-    Attributes
+    Parameters
     ----------
     time_s : (KNOTS,) float64
         At 2**0, 2**1 … bytes; straight lines between.
-    knots : tuple of float
-        The same, for single calls.
-    factor : float
+    factor : (KNOTS,) float64
         90 % factor either way.
     floor_s_per_byte : float
         Least time per byte: bytes on the wire over the data sheet's rate.
-    rung : Rung
     """
 
-    __slots__ = ("factor", "floor_s_per_byte", "knots", "rung", "steps", "time_s")
-
-    def __init__(self, time_s: Floats, factor: float, floor_s_per_byte: float, rung: Rung) -> None:
-        self.time_s = time_s
-        self.steps = np.append(np.diff(time_s), 0.0)
-        self.knots: tuple[float, ...] = tuple(time_s.tolist())
-        self.factor = factor
-        self.floor_s_per_byte = floor_s_per_byte
-        self.rung = rung
+    time_s: Floats
+    factor: Floats
+    floor_s_per_byte: float
+    rung: Rung
 
 
 @functools.lru_cache(maxsize=4096)
@@ -72,13 +66,14 @@ def tier_curve(
         rung = Rung.DATA_SHEET
     else:
         time, rung = _ladder(book, tier, rate, collective, library, payload, group)
-    factor = book.spread[tier.kind, int(rung)]
+    factor = factor_curve(book, spread_key(tier.kind, int(rung), collective, library, group))
     if group > LARGEST_MEASURED and tier.kind != "network":
-        factor *= math.exp(collective_constants()["group_widening"].value * math.log2(group / LARGEST_MEASURED))
+        factor = factor * math.exp(collective_constants()["group_widening"].value * math.log2(group / LARGEST_MEASURED))
     if tier.shape in ("full mesh", "ring", "2D torus", "3D torus") and tier.kind == "scaleup":
-        factor *= collective_constants()["topology_widening"].value
+        factor = factor * collective_constants()["topology_widening"].value
     floor = least_wire(collective, group, tier.shape) / rate
-    return Curve(np.maximum(time, floor * SIZES), factor, floor, rung)
+    time = np.maximum(time, floor * SIZES)
+    return Curve(time_s=time, factor=factor, floor_s_per_byte=floor, rung=rung)
 
 
 def _ladder(
@@ -95,10 +90,12 @@ def _ladder(
                 return _of(book, tier.fabric, what, int(group), rate), Rung.TABLE
             kin = family if _measured(book, family, what, group) else others
             if own:
-                return _from_other_groups(book, tier, what, group, rate, kin, own), Rung.FABRIC
-            found = _pooled(book, kin, what, group, rate)
-            if found is not None:
-                return found, Rung.FAMILY if kin is family else Rung.DATA_SHEET
+                native = book.fabrics[tier.fabric].bytes_per_s
+                found = _from_other_groups(book, tier, what, group, native, kin, own)
+                return moved(found, native / rate), Rung.FABRIC
+            pooled = _pooled(book, kin, what, group, rate)
+            if pooled is not None:
+                return pooled, Rung.FAMILY if kin is family else Rung.DATA_SHEET
     if tier.kind == "bridge":
         return _ladder(book, _as_scaleup(tier), rate, collective, library, payload, group)
     return _two_numbers(collective, group, rate, "host_latency_s", "host_share"), Rung.DATA_SHEET
@@ -149,7 +146,8 @@ def _beyond(
     if len(sizes) == 1:
         return grown
     before = sizes[-2]
-    step = max(float(curve[0] - _of(book, fabric, what, before, rate)[0]), 0.0)
+    latency = [float(book.curves[(fabric, *what, size)][0]) for size in (before, last)]
+    step = max(latency[1] - latency[0], 0.0)
     if what[0] == "all_to_all":
         return grown + step * (group - last) / (last - before)
     return grown + step * math.log2(group / last) / math.log2(last / before)

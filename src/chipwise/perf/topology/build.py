@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from chipwise.catalogue.catalogue import Catalogue
 from chipwise.catalogue.objects import Chip, System
@@ -13,6 +14,9 @@ from chipwise.perf.topology.objects import Machine, Tier
 
 PCIE_BYTES_PER_S_PER_LANE = {3: 0.985e9, 4: 1.969e9, 5: 3.938e9, 6: 7.563e9}
 """One direction, after line coding (PCI-SIG base specifications)."""
+
+LARGEST_HOST = 16
+"""Chips of the largest server whose groups PCIe joins; a rack of more is joined by its network."""
 
 
 @functools.cache
@@ -71,22 +75,48 @@ def machine(
     -----
     A blank is listed in `Machine.blanks` and becomes `Undetermined` only when a question needs the figure.
     """
+    stated = _Stated(
+        oversubscription=oversubscription,
+        pod_chips=pod_chips,
+        fabric_bytes_per_s=fabric_bytes_per_s,
+        shape=shape,
+        domain_chips=domain_chips,
+        node_chips=node_chips,
+        scaleout_bytes_per_s=scaleout_bytes_per_s,
+    )
+    item = catalogue.item(name) if isinstance(name, str) else name
+    if isinstance(item, System):
+        return _assembled(catalogue.chips[item.chip_id], item, chips, stated, [])
+    server = _usual_server(item, catalogue)
+    said = f"server: {server.id} taken as usual" if server else "server: none known for this chip"
+    return _assembled(item, server, chips, stated, [said])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stated:
+    """What the user states instead of the catalogue; None leaves it to the catalogue."""
+
+    oversubscription: float
+    pod_chips: int | None
+    fabric_bytes_per_s: float | None
+    shape: str | None
+    domain_chips: int | None
+    node_chips: int | None
+    scaleout_bytes_per_s: float | None
+
+
+def _assembled(chip: Chip, server: System | None, chips: int, stated: _Stated, blanks: list[str]) -> Machine:
     if chips < 1:
         raise InputError(f"{chips} chips", place="chips", allowed="1 or more")
-    if not oversubscription >= 1.0:
-        raise InputError(f"{oversubscription}", place="oversubscription", allowed="1 or more")
-    item = catalogue.item(name) if isinstance(name, str) else name
-    chip = catalogue.chips[item.chip_id] if isinstance(item, System) else item
-    server = item if isinstance(item, System) else catalogue.server_of(chip.id)
-    blanks: list[str] = []
-    if isinstance(item, Chip):
-        blanks.append(f"server: {server.id} taken as usual" if server else "server: none known for this chip")
-    domain = _domain(chip, server, blanks, fabric_bytes_per_s, shape, domain_chips, chips)
-    node = node_chips or (server.chips if server else domain.chips)
+    if not stated.oversubscription >= 1.0:
+        raise InputError(f"{stated.oversubscription}", place="oversubscription", allowed="1 or more")
+    domain = _domain(chip, server, chips, stated, blanks)
+    node = stated.node_chips or (server.chips if server else domain.chips)
     tiers = [domain]
-    if domain.chips < min(node, chips) and node <= 64:
+    if domain.chips < min(node, chips) and node <= LARGEST_HOST:
         tiers.append(_host(chip, node, blanks))
-    outer = _network(server, chips, tiers[-1].chips, scaleout_bytes_per_s, oversubscription, pod_chips, blanks)
+    outer = _network(server, chips, tiers[-1].chips, stated, blanks)
+    rate = stated.scaleout_bytes_per_s or (server.scaleout_bytes_per_s_per_chip if server else None)
     place = f"systems/{server.id}" if server else f"chips/{chip.id}"
     return Machine(
         chip_id=chip.id,
@@ -94,27 +124,29 @@ def machine(
         chips=chips,
         node_chips=node,
         tiers=(*tiers, *outer),
-        oversubscription=oversubscription,
+        oversubscription=stated.oversubscription,
+        network_bytes_per_s=rate / stated.oversubscription if rate else None,
         blanks=tuple(blanks),
         facts=(f"{place}#fabric", f"{place}#topology", f"{place}#scaleout_bytes_per_s_per_chip"),
     )
 
 
-def _domain(
-    chip: Chip,
-    server: System | None,
-    blanks: list[str],
-    rate: float | None,
-    shape: str | None,
-    size: int | None,
-    chips_in_job: int,
-) -> Tier:
+def _usual_server(chip: Chip, catalogue: Catalogue) -> System | None:
+    """The catalogue's usual server, or the system that is exactly one scale-up domain where that one is not."""
+    usual = catalogue.server_of(chip.id)
+    if usual is None or usual.chips == chip.scaleup_domain:
+        return usual
+    whole = [one for one in catalogue.systems.values() if one.chip_id == chip.id and one.chips == chip.scaleup_domain]
+    return whole[0] if whole else usual
+
+
+def _domain(chip: Chip, server: System | None, chips_in_job: int, stated: _Stated, blanks: list[str]) -> Tier:
     """The scale-up domain; the system's words go before the chip's."""
     text = server.fabric if server and server.fabric else chip.link_name
     link = _links().get(text, {})
     words = server.topology if server else ""
     layout = _layouts().get(words, {})
-    if words and not layout and not shape:
+    if words and not layout and not stated.shape:
         blanks.append(f"topology {words!r} is not modelled: state shape")
     elif layout.get("note"):
         blanks.append(f"topology {words!r}: {layout['note']}")
@@ -122,14 +154,14 @@ def _domain(
         blanks.append(f"link {text!r}: {link['note']}")
     if text and text != "none" and not link:
         blanks.append(f"link {text!r} belongs to no known family: data sheet only")
-    found = shape or layout.get("shape") or ("" if words else link.get("topology", ""))
+    found = stated.shape or layout.get("shape") or ("" if words else link.get("topology", ""))
     whole = server.chips if server else (chip.scaleup_domain or 1)
-    chips = size or int(layout.get("domain") or 0) or whole
+    chips = stated.domain_chips or int(layout.get("domain") or 0) or whole
     published = server.fabric_bytes_per_s_per_dir if server else None
-    if found.endswith("torus") and size is None and chips_in_job < chips:
+    if found.endswith("torus") and stated.domain_chips is None and chips_in_job < chips:
         chips = chips_in_job
         blanks.append(f"torus: a slice of {chips} chips is taken to wrap round")
-    bandwidth = rate or published or chip.link_bytes_per_s_per_dir
+    bandwidth = stated.fabric_bytes_per_s or published or chip.link_bytes_per_s_per_dir or None
     kind = link.get("kind", "pcie" if text.startswith("PCIe") else "scaleup")
     missing = [word for word, known in (("shape", found), ("bandwidth", bandwidth)) if not known]
     if missing and chips > 1:
@@ -163,16 +195,9 @@ def _host(chip: Chip, node: int, blanks: list[str]) -> Tier:
     )
 
 
-def _network(
-    server: System | None,
-    chips: int,
-    inner: int,
-    given: float | None,
-    oversubscription: float,
-    pod_chips: int | None,
-    blanks: list[str],
-) -> tuple[Tier, ...]:
+def _network(server: System | None, chips: int, inner: int, stated: _Stated, blanks: list[str]) -> tuple[Tier, ...]:
     """Rail and spine beyond the server; none where the machine is one server."""
+    pod_chips, given = stated.pod_chips, stated.scaleout_bytes_per_s
     if pod_chips is not None and pod_chips < inner:
         raise InputError(f"a pod of {pod_chips} chips", place="pod_chips", allowed=f"{inner} or more")
     if chips <= inner:
@@ -183,7 +208,7 @@ def _network(
         blanks.append(blank)
     if given is None and server is not None and server.nics is not None and rate:
         blanks.append(f"network: every one of {server.nics} adapters of a server used at once")
-    narrow = rate / oversubscription if rate else None
+    narrow = rate / stated.oversubscription if rate else None
     if pod_chips is None or pod_chips >= chips or pod_chips == inner:
         tier = Tier(name="rail", chips=chips, shape="network", kind="network", bytes_per_s=narrow, blank=blank)
         if pod_chips is None:

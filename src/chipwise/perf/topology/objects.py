@@ -65,6 +65,9 @@ class Machine:
         Chips of one server or rack as sold.
     tiers : tuple of Tier
         Ascending in `Tier.chips`; the last one reaches every chip, or says in `Tier.blank` why it cannot.
+    network_bytes_per_s : float or None
+        Network of one chip between pods, one direction, byte/s; None where not known. Held even where the machine is
+        one server and has no tier for it.
     blanks : tuple of str
         Every figure that is not known, and every reading of a word that is a simplification.
     facts : tuple of str
@@ -77,6 +80,7 @@ class Machine:
     node_chips: int
     tiers: tuple[Tier, ...]
     oversubscription: float = 1.0
+    network_bytes_per_s: float | None = None
     blanks: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
 
@@ -160,15 +164,15 @@ class MixedMachine:
     Parameters
     ----------
     parts : tuple of Machine
-        Two or more; each keeps its own inner tiers.
+        Two or more; each keeps its own inner tiers and reaches every chip of the job over its last.
     """
 
     parts: tuple[Machine, ...]
 
     @property
     def chips(self) -> int:
-        """Chips of all parts."""
-        return sum(part.chips for part in self.parts)
+        """Chips of the whole job."""
+        return self.parts[0].chips
 
     @property
     def blanks(self) -> tuple[str, ...]:
@@ -190,19 +194,19 @@ def mixed_machine(parts: Sequence[Machine]) -> MixedMachine:
         raise InputError(f"{len(parts)} part", place="mixed machine", allowed="two machines or more")
     rates = []
     for part in parts:
-        outer = part.tiers[-1]
-        if outer.kind != "network" or outer.bytes_per_s is None:
+        if part.network_bytes_per_s is None:
             raise Undetermined(
                 f"the network of {part.system_id or part.chip_id} is not known",
                 place="mixed machine",
                 allowed="scaleout_bytes_per_s on each part",
             )
-        rates.append(outer.bytes_per_s)
+        rates.append(part.network_bytes_per_s)
     total = sum(part.chips for part in parts)
+    between = Tier(name="spine", chips=total, shape="network", kind="network", bytes_per_s=min(rates))
     joined = []
     for part in parts:
-        outer = dataclasses.replace(part.tiers[-1], bytes_per_s=min(rates), chips=total)
-        joined.append(dataclasses.replace(part, chips=total, tiers=(*part.tiers[:-1], outer)))
+        inner = tuple(tier for tier in part.tiers if tier.kind != "network" or tier.chips < part.chips)
+        joined.append(dataclasses.replace(part, chips=total, tiers=(*inner, between)))
     return MixedMachine(parts=tuple(joined))
 
 

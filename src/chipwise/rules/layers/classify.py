@@ -43,12 +43,14 @@ def _hbm(case: CaseSpec, law: Law) -> tuple[Entry, ...]:
 
 
 def _circuit(case: CaseSpec, law: Law) -> tuple[Entry, ...]:
+    """Entries of a chip or a system; a system with a non-data-center .a circuit inside has its own design open."""
     designs = (True, False) if case.data_center_design is None else (case.data_center_design,)
     measures = law.class_measures
-    points = [
-        dict(zip(measures, point, strict=True)) for point in itertools.product(*(ends(case.span(m)) for m in measures))
-    ]
+    spans = [ends(case.span(measure)) for measure in measures]
+    points = [dict(zip(measures, point, strict=True)) for point in itertools.product(*spans)]
     found = [Entry(entry_at(law, point, design), design) for design in designs for point in points]
+    if case.item_kind == "system" and Entry("a", False) in found:
+        found += [Entry(entry_at(law, point, True), True) for point in points]
     return tuple(found) if len(found) == 1 else tuple(dict.fromkeys(found))
 
 

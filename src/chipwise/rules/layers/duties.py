@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chipwise.rules.law import Law, Row
+from chipwise.rules.dated import Row
+from chipwise.rules.law import Law
 from chipwise.rules.logic import holds
 from chipwise.rules.objects import Answer, CaseSpec
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chipwise.rules.law import Law, Row
+from chipwise.rules.dated import Row
+from chipwise.rules.law import Law
 from chipwise.rules.objects import CaseSpec
 from chipwise.rules.vocabulary import MOVEMENT
 

@@ -1,0 +1,99 @@
+"""Speed of the planner: building and solving problems of three sizes, and building beside linopy in the same run.
+
+CPU seconds of one thread; gaps are to the proven bound. The twin is the second formulation of the tests, on a problem
+small enough for it.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from chipwise.planning.inputs import PlanInputs
+from chipwise.planning.model import build_model
+from chipwise.planning.solve import solve_plan
+from tests.support.planning_case import random_inputs
+
+SIZES: dict[str, dict[str, Any]] = {
+    "24 months x 12 chips x 4 leaves": {"months": 24, "chips": 12, "splits": (8, 16), "scale": 10.0},
+    "36 x 12 x 4 with adoption": {"months": 36, "chips": 12, "splits": (8, 16), "ports": True, "scale": 10.0},
+    "60 x 40 x 8, whole servers": {"months": 60, "chips": 40, "splits": (6, 18, 36), "scale": 10.0},
+}
+
+
+def _cpu(action: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.process_time()
+    result = action()
+    return time.process_time() - start, result
+
+
+def measure(inputs: PlanInputs) -> dict[str, float]:
+    """CPU seconds to build and to solve, and what came out."""
+    build_s, model = _cpu(lambda: build_model(inputs))
+    solve_s, solved = _cpu(lambda: solve_plan(model))
+    servers = float((solved.values[model.blocks.order] / 8.0).sum())
+    return {
+        "columns": model.programme.cost.size,
+        "rows": model.programme.row_lower.size,
+        "build_s": build_s,
+        "solve_s": solve_s,
+        "gap": solved.gap,
+        "servers": servers,
+    }
+
+
+def against_linopy() -> dict[str, float]:
+    """Building and solving one small problem here and in labelled algebra, in the same process."""
+    from tests.reference.plan_linopy import relaxed_objective
+
+    inputs = random_inputs(months=12, chips=4, splits=(6,), seed=3, single=False)
+    ours_s, model = _cpu(lambda: build_model(inputs))
+    solve_s, solved = _cpu(lambda: solve_plan(model, whole_servers=False))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs_s, objective = _cpu(lambda: relaxed_objective(inputs))
+    return {
+        "ours_build_s": ours_s,
+        "ours_solve_s": solve_s,
+        "linopy_build_and_solve_s": theirs_s,
+        "ratio": theirs_s / (ours_s + solve_s),
+        "relative_difference": abs(solved.bound - objective) / abs(objective),
+    }
+
+
+def resolve_after_one_change() -> float:
+    """CPU seconds to plan the shipped main scenario again after one probability has changed."""
+    from chipwise.catalogue import load_catalogue
+    from chipwise.planning.pose import pose
+    from chipwise.scenario import load_scenario
+
+    catalogue = load_catalogue()
+    scenario = load_scenario("baidu-2023", catalogue=catalogue)
+    pose(scenario, catalogue, scenario.as_of, whole_servers=True)
+    return _cpu(lambda: pose(scenario, catalogue, scenario.as_of, whole_servers=True))[0]
+
+
+def main() -> None:
+    """Print every measurement."""
+    for single in (False, True):
+        kind = "a final run on one chip type" if single else "runs spread over chip types"
+        print(f"{kind}:")
+        for name, size in SIZES.items():
+            found = measure(random_inputs(seed=1, single=single, **size))
+            print(
+                f"  {name:<34} {found['columns']:>7,.0f} columns, build {found['build_s']:.3f} s, "
+                f"solve {found['solve_s']:.2f} s, gap {found['gap']:.3%}, {found['servers']:,.0f} servers bought"
+            )
+    beside = against_linopy()
+    print(
+        f"12 x 4 x 2 beside linopy in one run: {beside['ours_build_s'] + beside['ours_solve_s']:.4f} s against "
+        f"{beside['linopy_build_and_solve_s']:.2f} s, ratio {beside['ratio']:.0f}; optima differ by "
+        f"{beside['relative_difference']:.1e}"
+    )
+    print(f"baidu-2023 planned again after a change: {resolve_after_one_change():.2f} CPU s")
+
+
+if __name__ == "__main__":
+    main()
