@@ -135,3 +135,21 @@ def test_a_refused_plan_writes_nothing(tmp_path: Path) -> None:
     result = run("plan", "small-startup-2023", "--must-meet", "--draws", "1000", "--out", str(out))
     assert result.returncode == 1
     assert not out.exists()
+
+
+def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path) -> None:
+    import signal
+    import time
+
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [*CLI, "plan", "baidu-2023", "--out", str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    process.stderr.readline()
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in told
+    assert not out.exists()

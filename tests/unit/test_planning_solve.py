@@ -204,3 +204,21 @@ def test_a_month_less_of_horizon_still_plans(baidu: Scenario, catalogue: Catalog
     for months in (1, 2, 7):
         found = plan(with_months(baidu, months), draws=1000, with_sensitivity=False, catalogue=catalogue)
         assert len(found.branches[0].months) == months
+
+
+def test_side_by_side_answers_the_same_questions_of_each(
+    baidu: Scenario, startup: Scenario, catalogue: Catalogue
+) -> None:
+    from chipwise.cli.plan_compare import ROWS, comparison
+    from chipwise.core.json_text import plain
+
+    plans = [
+        plain(plan(scenario, draws=1000, with_sensitivity=False, catalogue=catalogue).to_dict())
+        for scenario in (baidu, startup)
+    ]
+    rows = list(comparison(plans))
+    assert len(rows) == len(ROWS)
+    table = {row[0]: row[1:] for row in rows}
+    assert table["buyer"] == (baidu.party.name, startup.party.name)
+    assert "ascend-910b" in table["bought today"][0]
+    assert table["bought today"][1] == "nothing"

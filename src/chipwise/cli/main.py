@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -48,6 +49,11 @@ def build_app() -> typer.Typer:
     return app
 
 
+def _tell_interrupted() -> NoReturn:
+    typer.echo("chipwise: interrupted; nothing half written", err=True)
+    sys.exit(errors.EXIT_INTERRUPTED)
+
+
 def _quiet_broken_pipe() -> None:
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
@@ -60,17 +66,15 @@ def main() -> None:
     except errors.ChipwiseError as error:
         typer.echo(f"chipwise: {error.line()}", err=True)
         sys.exit(error.exit_status)
-    except typer.Abort:
-        typer.echo("chipwise: interrupted", err=True)
-        sys.exit(errors.EXIT_INTERRUPTED)
-    except KeyboardInterrupt:
-        typer.echo("chipwise: interrupted", err=True)
-        sys.exit(errors.EXIT_INTERRUPTED)
+    except (typer.Abort, KeyboardInterrupt):
+        _tell_interrupted()
     except BrokenPipeError:
         _quiet_broken_pipe()
         sys.exit(errors.EXIT_YES)
     except Exception as error:
         sys.exit(_usage_or_internal(error))
+    if status == errors.EXIT_INTERRUPTED:
+        _tell_interrupted()
     sys.exit(status if isinstance(status, int) else errors.EXIT_YES)
 
 

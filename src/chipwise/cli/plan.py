@@ -24,6 +24,8 @@ def plan_command(
     draws: int = typer.Option(200_000, "--draws", min=100, max=5_000_000, help="Draws of the runway's Monte Carlo."),
     must_meet: bool = typer.Option(False, "--must-meet", help="Treat every training deadline as binding."),
     quick: bool = typer.Option(False, "--quick", help="Leave out what would change the answer."),
+    compare: bool = typer.Option(False, "--compare", help="Print the scenarios side by side."),
+    mode: str = typer.Option("tree", "--mode", help="tree: all futures at once, the only mode so far."),
     as_json: bool = typer.Option(False, "--json", help="Print plan.json instead of the summary."),
     explain: bool = typer.Option(False, "--explain", help="Print reasons, citations and every source as well."),
     catalog: list[Path] = CATALOG,
@@ -37,6 +39,8 @@ def plan_command(
 
     day = parse_date(known_on, "--known-on")
     _check_target(out)
+    if mode != "tree":
+        raise InputError(f"{mode!r} is no mode of planning", place="--mode", allowed="tree")
     catalogue = catalogue_with(catalog)
     loaded = [load_scenario(name, catalogue=catalogue) for name in scenarios]
     documents: list[dict[str, Any]] = []
@@ -58,11 +62,13 @@ def plan_command(
             progress.close()
         document = _plain(found.to_dict())
         documents.append(document)
-        if not as_json:
+        if not as_json and not compare:
             _show(document, explain)
         if out is not None:
             folder = out if len(loaded) == 1 else out / scenario.id
             _write(found, document, folder, time.perf_counter() - started, quiet=as_json)
+    if compare and not as_json:
+        _show_side_by_side(documents)
     if as_json:
         print_json(documents[0] if len(documents) == 1 else documents)
 
@@ -86,6 +92,14 @@ def _show(document: dict[str, Any], explain: bool) -> None:
         typer.echo(line)
     if explain:
         _explain(document)
+
+
+def _show_side_by_side(documents: list[dict[str, Any]]) -> None:
+    from chipwise.cli.output import print_table
+    from chipwise.cli.plan_compare import comparison
+
+    print_table(comparison(documents), ["", *(str(document["scenario"]["id"]) for document in documents)])
+    typer.echo("Not legal advice.")
 
 
 def _explain(document: dict[str, Any]) -> None:
