@@ -26,6 +26,9 @@ COMMANDS = {
 }
 """Single commands: each module has a function of the command's name with the suffix ``_command``."""
 
+INSIDE_GROUPS = {("chips", "alternatives"): "chipwise.cli.alternatives"}
+"""Commands of a group that live in a module of their own, because they join more than the group does."""
+
 
 def register(app: typer.Typer) -> None:
     """Add every command to `app`."""
@@ -34,4 +37,7 @@ def register(app: typer.Typer) -> None:
         app.command(name)(getattr(module, f"{name}_command"))
     for name, module_name in GROUPS.items():
         module = importlib.import_module(module_name)
+        for (group, command), home in INSIDE_GROUPS.items():
+            if group == name:
+                module.app.command(command)(getattr(importlib.import_module(home), f"{command}_command"))
         app.add_typer(module.app, name=name)

@@ -15,6 +15,7 @@ from chipwise.planning import account
 from chipwise.planning.availability import line_access, offered_lines
 from chipwise.planning.inputs import MONEY_UNIT_USD
 from chipwise.planning.insight import insights
+from chipwise.planning.knowing import value_of_knowing
 from chipwise.planning.lines import PlanReading, branch_futures, later_lines, now_lines
 from chipwise.planning.mend import binding_limits, mends, missed_runs, missed_tokens
 from chipwise.planning.model import PlanModel
@@ -23,13 +24,15 @@ from chipwise.planning.provenance import data_snapshot, plan_facts
 from chipwise.planning.result import Mend, Plan, Sensitivity
 from chipwise.planning.runway import runway
 from chipwise.planning.sensitivity import questions, sensitivities
-from chipwise.planning.solve import Solved
+from chipwise.planning.solve import Solved, solve_plan
 from chipwise.planning.tree import build_tree
 from chipwise.scenario import load_scenario
 from chipwise.scenario.objects import Scenario
 
 OnProgress = Callable[[int, int, str], None]
 STAGES = 6
+MOST_FUTURES_ALONE = 60
+"""Beyond this many futures the worth of knowing them is not computed."""
 
 
 def _silent(done: int, total: int, message: str) -> None:
@@ -48,6 +51,17 @@ def _refuse_missed_work(posed: Posed, limits: tuple[str, ...], mending: tuple[Me
         f"({missed[worst]:.0%} of its compute is missing in expectation); binding limits: "
         f"{', '.join(limits) or 'none found'}; smallest change that mends it: {changes}",
         place=f"scenario {posed.inputs.scenario.id}",
+    )
+
+
+def _worth_of_knowing(posed: Posed) -> tuple[str, ...]:
+    if len(posed.tree.leaves()) > MOST_FUTURES_ALONE:
+        return ()
+    relaxed = solve_plan(posed.model, whole_servers=False, clusters=posed.solved.cluster_of).bound
+    worth = value_of_knowing(posed.inputs, relaxed)
+    return (
+        f"To know rules and demand from the first day would be worth USD {worth:,.1f} m, money and the stated value of "
+        "missed work together.",
     )
 
 
@@ -138,6 +152,7 @@ def plan(
     if must_meet:
         _refuse_missed_work(posed, limits, mending)
     moved = _moved(chosen, posed, reading, catalogue, known_on, on_progress) if with_sensitivity else ()
+    worth = _worth_of_knowing(posed) if with_sensitivity else ()
     on_progress(5, STAGES, "facts behind the plan")
     stock = account.stock_rows(chosen, catalogue, known_on)
     unmet_tokens = missed_tokens(posed.model, posed.solved)
@@ -163,7 +178,7 @@ def plan(
         work=tuple(account.work_rows(posed)),
         mends=mending,
         binding_limits=limits,
-        insights=(*insights(reading, moved), *account.held_in_doubt(stock)),
+        insights=(*insights(reading, moved), *worth, *account.held_in_doubt(stock)),
         names={chip: catalogue.chip(chip).name for chip in posed.inputs.chips},
         finance=account.finance_rows(posed, chosen),
         sensitivity=moved,
