@@ -28,6 +28,9 @@ TABLES = {
     "models": ("models/architectures.csv", "models/models.csv"),
 }
 
+MORE_NAMES = {"llama-2-34b": "CodeLlama-34b-Instruct-hf"}
+"""Spellings of measured tables whose shape is that of a row under another name: tuned versions of its weights."""
+
 
 def shipped_fields() -> dict[str, list[str]]:
     """Fields of the data dictionary by table."""
@@ -71,6 +74,8 @@ def build(facts: Path) -> None:
             writer.writeheader()
             for row in rows:
                 extra = chip_flags(row) if table == "chips" else {}
+                if table == "models" and row["id"] in MORE_NAMES:
+                    extra = {"aliases": f"{row['aliases']}|{MORE_NAMES[row['id']]}"}
                 writer.writerow({key: tidy(value) for key, value in (row | extra).items()})
         print(f"{target}: {len(rows)} rows, {out.stat().st_size:,} byte")
     shutil.copyfile(facts / "DATA-LICENCES.md", DATA / "DATA-LICENCES.md")
@@ -114,8 +119,9 @@ was announced has no shape; nothing is computed for it.
 
 ## Your own rows
 
-A folder with any of `chips`, `systems`, `prices`, `models` as `.yaml` or `.csv` is laid over the shipped tables with
-`--catalog FOLDER` (or `load_catalogue(overlays=[folder])`). A chip from a datasheet:
+A folder with any of `chips`, `systems`, `prices`, `supply`, `models` as `.yaml`, `.csv` or `.parquet` is laid over the
+shipped tables with `--catalog FOLDER` (or `load_catalogue(overlays=[folder])`); `docs/how-to/add-a-chip-or-model.md`
+shows how. A chip from a datasheet:
 
 ```yaml
 my-chip:

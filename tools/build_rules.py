@@ -15,6 +15,8 @@ from typing import Any
 import yaml
 
 GROUPS = ("A1", "A2", "A3", "A4", "A5", "A6", "B", "D1", "D2", "D3", "D4", "D5", "E1", "E2")
+CHANGED_BY = {"AE": "uae-2026-07", "KH": "cambodia-2026-02", "NI": "nicaragua-2024-03"}
+"""Provision behind the dated membership of a country."""
 EXTRA_PROVISIONS = [
     {
         "id": "part-746",
@@ -55,6 +57,7 @@ def provision(row: dict[str, Any], checked_on: dt.date) -> dict[str, Any]:
         "kind": row.get("kind"),
         "citation": row.get("citation"),
         "published": row.get("published"),
+        "released": row.get("released"),
         "effective": effective,
         "until": day_after(row.get("ended")),
         "changed": row.get("changed"),
@@ -88,6 +91,9 @@ def country_groups(facts: dict[str, Any]) -> dict[str, Any]:
         groups = {group: row[group] for group in GROUPS if group in row}
         if row["code"] == "ET":  # the State list, not the column, may decide: see the note
             groups["D5"] = {"open": True}
+        if row["code"] in CHANGED_BY:
+            by = {"by": CHANGED_BY[row["code"]]}
+            groups = {name: {**span, **by} if isinstance(span, dict) else span for name, span in groups.items()}
         rows.append({"code": row["code"], "name": row["name"], "groups": groups, "note": row.get("note", "")})
     return {
         "citation": meta["citation"],

@@ -129,5 +129,6 @@ def test_python_says_the_same(folder: Path) -> None:
     scenario = cw.load_scenario(folder / "mine.yaml", catalogue=catalogue)
     found = cw.plan(scenario, catalogue=catalogue, draws=1000, with_sensitivity=False)
     assert any(fact.id == "chips/my-us-chip#bf16" for fact in found.facts)
+    assert found.data_snapshot != cw.plan("small-startup-2023", draws=1000, with_sensitivity=False).data_snapshot
     assert cw.check("my-chip", to="CN", hq="CN", on="2023-12-01", catalogue=catalogue).chip_id == "my-chip"
     assert cw.estimate_training("my-chip", "my-model", catalogue=catalogue).peak_flop_per_s == 148e12

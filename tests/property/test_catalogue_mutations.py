@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from chipwise.catalogue import load_catalogue
@@ -85,11 +87,53 @@ def broken(text: str, chance: random.Random) -> str:
     return "".join(lines)
 
 
-@pytest.mark.parametrize(("name", "text"), [("chips.yaml", YAML), ("chips.csv", CSV)])
-def test_a_broken_table_is_told_or_read(tmp_path: Path, name: str, text: str) -> None:
+MODELS = """\
+mine:
+  vendor: Acme
+  layers: 32
+  hidden: 4096
+  ffn_hidden: 14336
+  gated_mlp: yes
+  heads: 32
+  kv_heads: 8
+  head_dim: 128
+  vocab: 128256
+  tied_embeddings: no
+  aliases: [mine 7B, acme/mine]
+llama-2-7b:
+  max_context: 8192
+  vocab: 32064
+"""
+SYSTEMS = """\
+my-box:
+  chip_id: h20-96
+  chips: 8
+  vendor: Acme
+  fabric_gbs_per_chip_bidir: 900
+  scaleout: 400 Gbit/s
+  price_usd: {value: 100000 USD, range: [90000 USD, 120000 USD]}
+hgx-h20:
+  node_power: 7000 W
+"""
+PRICES = (
+    "obs_id,item_id,date,place,kind,basis,usd_per_chip\nmine,h20-96,2024-05,China,list,per chip,12000\nP001,,,,,,9\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "count"),
+    [
+        ("chips.yaml", YAML, 150),
+        ("chips.csv", CSV, 150),
+        ("models.yaml", MODELS, 100),
+        ("systems.yaml", SYSTEMS, 100),
+        ("prices.csv", PRICES, 100),
+    ],
+)
+def test_a_broken_table_is_told_or_read(tmp_path: Path, name: str, text: str, count: int) -> None:
     chance = random.Random(20261124)
     read = told = 0
-    for index in range(150):
+    for index in range(count):
         folder = tmp_path / str(index)
         folder.mkdir()
         (folder / name).write_text(broken(text, chance), encoding="utf-8", newline="")
@@ -109,8 +153,25 @@ def test_a_broken_table_is_told_or_read(tmp_path: Path, name: str, text: str) ->
                 assert io_interval(chip)[0] >= 0
         assert name.partition(".")[0] in line
         assert len(line) < 2000
-    assert told > 40
-    assert read > 10
+    assert told > 30
+    assert read > 5
+
+
+def test_a_damaged_parquet_table_is_told_or_read(tmp_path: Path) -> None:
+    rows = [{"id": "mine", "vendor": "Acme", "vendor_country": "CN", "market": "datacenter", "mem_gb": 96.0}]
+    pq.write_table(pa.Table.from_pylist(rows * 1), tmp_path / "whole.parquet")
+    whole, chance, told = (tmp_path / "whole.parquet").read_bytes(), random.Random(20261124), 0
+    (tmp_path / "folder").mkdir()
+    for _ in range(100):
+        content = bytearray(whole)
+        for _ in range(chance.choice([1, 3, 20])):
+            content[chance.randrange(len(content))] = chance.randrange(256)
+        (tmp_path / "folder" / "chips.parquet").write_bytes(bytes(content))
+        try:
+            load_catalogue(overlays=[tmp_path / "folder"])
+        except InputError:
+            told += 1
+    assert told > 20
 
 
 def test_a_file_that_unfolds_is_refused(tmp_path: Path) -> None:
@@ -123,5 +184,5 @@ def test_a_file_that_unfolds_is_refused(tmp_path: Path) -> None:
 def test_a_table_too_big_is_refused(tmp_path: Path) -> None:
     with (tmp_path / "chips.csv").open("wb") as stream:
         stream.truncate(1_000_000_000)
-    with pytest.raises(InputError, match="too big"):
+    with pytest.raises(InputError, match=r"chips\.csv:1: a row of more than"):
         load_catalogue(overlays=[tmp_path])

@@ -195,8 +195,29 @@ def test_the_schema_names_every_field() -> None:
     assert "id" not in fields
     assert fields["market"]["enum"][:2] == ["datacenter", "consumer"]
     with pytest.raises(UnknownName):
-        run("facts", "schema", "supply")
+        run("facts", "schema", "aliases")
 
 
 def test_the_reference_page_is_up_to_date() -> None:
     assert REFERENCE.read_text(encoding="utf-8") == reference_text()
+
+
+def test_models_are_filtered_by_day_and_confidence() -> None:
+    early = load("models", "list", "--on", "2020-06-30")
+    assert early["n"] == len(early["models"]) > 3
+    assert all(model["release_date"][:7] <= "2020-06" for model in early["models"])
+    sure = load("models", "list", "--confidence", "high")
+    assert {model["confidence"] for model in sure["models"]} == {"high"}
+    assert sure["n"] < load("models", "list", "--confidence", "medium")["n"] <= load("models", "list")["n"]
+    with pytest.raises(InputError, match=r"high . medium . low"):
+        run("models", "list", "--confidence", "sure")
+
+
+def test_the_list_says_how_fresh_it_is() -> None:
+    assert "Last compared with their sources from 20" in run("chips", "list").stdout
+    assert all("checked_on" in chip for chip in load("chips", "list")["chips"])
+
+
+def test_a_model_is_found_by_the_name_after_its_maker() -> None:
+    assert load("models", "show", "Meta-Llama-3-70B")["id"] == "llama-3-70b"
+    assert load("models", "show", "CodeLlama-34b-Instruct-hf")["id"] == "llama-2-34b"

@@ -172,7 +172,7 @@ def test_a_bad_csv_row_is_told_with_its_place(tmp_path: Path, text: str, told: s
 
 
 def test_a_folder_without_tables_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"chips\.yaml or \.csv"):
+    with pytest.raises(DataError, match=r"chips\.yaml, .*\.parquet"):
         load_catalogue(overlays=[tmp_path])
     with pytest.raises(DataError, match="no such folder"):
         load_catalogue(overlays=[tmp_path / "none"])
@@ -201,3 +201,31 @@ def test_nothing_is_borrowed(tmp_path: Path) -> None:
     assert chip.released == ""
     with pytest.raises(UnknownName):
         load_catalogue().chip("my-chip")
+
+
+def test_supply_rows_and_ten_line_models_are_laid_over_too(tmp_path: Path) -> None:
+    supply = "mine-1:\n  year: 2026\n  period: 2026\n  subject: Acme\n  role: maker\n  place: CN\n  chip_id: my-chip\n"
+    supply += "  measure: shipments\n  units: 5000\n  kind: estimate\n  as_of: 2026-10\n"
+    files = folder(tmp_path, chips_yaml=TEN_LINES, supply_yaml=supply)
+    (row,) = (row for row in load_catalogue(overlays=[files]).supply if row.chip_id == "my-chip")
+    assert (row.id, row.units, row.subject, row.origin) == ("mine-1", 5000, "Acme", "supply.yaml")
+
+
+def test_a_figure_that_repeats_the_shipped_one_changes_nothing(tmp_path: Path) -> None:
+    shipped = load_catalogue().chip("ascend-910b")
+    text = f"ascend-910b:\n  bf16: {shipped.rates['bf16'] / 1e12:g} TFLOPS\n"
+    same = load_catalogue(overlays=[folder(tmp_path, chips_yaml=text)]).chip("ascend-910b")
+    assert same.overridden == ()
+    assert same.rate_ranges == shipped.rate_ranges
+    assert chip_fact(same, "bf16") == chip_fact(shipped, "bf16")
+
+
+def test_a_model_known_by_size_only_takes_a_shape(tmp_path: Path) -> None:
+    name = next(model.id for model in load_catalogue().models.values() if model.layers is None and model.hidden is None)
+    text = f"{name}:\n  layers: 32\n  hidden: 4096\n  ffn_hidden: 14336\n  gated_mlp: yes\n  heads: 32\n  kv_heads: 8\n"
+    text += "  head_dim: 128\n  vocab: 128256\n  tied_embeddings: no\n"
+    model = load_catalogue(overlays=[folder(tmp_path, models_yaml=text)]).model(name)
+    assert model.params_total == pytest.approx(load_catalogue().model("llama-3.1-8b").params_total)
+    note = load_catalogue(overlays=[folder(tmp_path, models_yaml=f"{name}:\n  notes: mine\n")])
+    assert note.model(name, allow_shapeless=True).notes == "mine"
+    assert not note.model(name, allow_shapeless=True).has_shape

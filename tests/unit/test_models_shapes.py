@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from chipwise.catalogue import load_catalogue
@@ -31,7 +33,8 @@ def test_published_sizes_agree_within_one_percent_or_say_why() -> None:
     far = [model for model in rows if abs(model.params_total / model.params_published - 1) > 0.01]
     assert len(rows) == 283
     assert len(far) < 0.15 * len(rows)
-    assert all(model.notes for model in far)
+    why = re.compile("rounded|nominal|label|encoder|second time|on top|add about|includes the MTP")
+    assert [model.id for model in far if not why.search(model.notes)] == []
 
 
 @pytest.mark.parametrize("model", SHAPED, ids=lambda model: model.id)

@@ -54,7 +54,7 @@ def test_exit_three_when_nothing_can_be_told(monkeypatch):
     import chipwise.scenario
 
     bare = replace(load_scenario("baidu-2023"), stock=())
-    monkeypatch.setattr(chipwise.scenario, "load_scenario", lambda _: bare)
+    monkeypatch.setattr(chipwise.scenario, "load_scenario", lambda *_, **__: bare)
     result = run("runway", "anything", *QUICK)
     assert result.exit_code == 3
     assert "undetermined in every sense" in result.stdout

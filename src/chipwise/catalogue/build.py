@@ -61,9 +61,9 @@ def build_price(row: Row, origin: str = "") -> Price:
     return Price(**row, origin=origin)
 
 
-def build_supply(row: Row) -> Supply:
+def build_supply(row: Row, origin: str = "") -> Supply:
     """One supply observation from its row."""
-    return Supply(**row)
+    return Supply(**row, origin=origin)
 
 
 def build_alias(row: Row) -> Alias:

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from chipwise.catalogue.objects import Alias, Chip, Model, Price, Supply, System
 from chipwise.core.errors import DataError, Undetermined, UnknownName
 from chipwise.core.names import nearest_names
+from chipwise.core.notebook import shown_in_notebook
+
+COUNTED = ("chips", "systems", "prices", "supply", "models")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Catalogue:
     """Chips, systems, prices, supply, models and the spellings of their names.
 
@@ -34,6 +37,12 @@ class Catalogue:
     aliases: Mapping[str, Alias]
     snapshot: str
     overlays: tuple[str, ...] = ()
+
+    _repr_html_ = shown_in_notebook
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{len(getattr(self, name))} {name}" for name in COUNTED)
+        return f"<Catalogue {self.snapshot}: {counts}>"
 
     def chip(self, name: str) -> Chip:
         """The chip with that id, exact alias, or (ignoring case) id, alias or name.
@@ -181,11 +190,15 @@ def _chip_names(catalogue: Catalogue) -> Mapping[str, tuple[Alias, ...]]:
 
 @functools.lru_cache(maxsize=16)
 def _model_names(catalogue: Catalogue) -> Mapping[str, str]:
-    """Every spelling of every model, folded, to its id."""
+    """Every spelling of every model, folded, to its id; of ``maker/name`` the name alone too, where it is clear."""
     names: dict[str, str] = {}
     for model in catalogue.models.values():
         for spelling in (model.id, model.name, *model.aliases):
             owner = names.setdefault(spelling.casefold(), model.id)
             if owner != model.id:
                 raise DataError(f"{spelling!r} is the name of {owner} and of {model.id}", place="models.csv")
-    return names
+    tails: dict[str, set[str]] = {}
+    for spelling, owner in names.items():
+        if "/" in spelling:
+            tails.setdefault(spelling.rpartition("/")[2], set()).add(owner)
+    return {tail: next(iter(owners)) for tail, owners in tails.items() if len(owners) == 1} | names

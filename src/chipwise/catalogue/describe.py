@@ -11,7 +11,7 @@ from chipwise.catalogue.catalogue import Catalogue
 from chipwise.catalogue.measures import chip_fact, performance_density, tpp, tpp_conflicts, tpp_interval, tpp_parts
 from chipwise.catalogue.objects import Chip, Price, System
 from chipwise.catalogue.second_opinions import second_opinions
-from chipwise.catalogue.when import is_stale, released_by
+from chipwise.catalogue.when import date_span, is_stale, released_by
 from chipwise.core.fact import Fact
 from chipwise.core.units import BITS_BY_PRECISION, GIGA, TERA
 
@@ -146,6 +146,7 @@ def chip_line(chip: Chip) -> dict[str, Any]:
         "performance_density": performance_density(chip),
         "confidence": chip.confidence,
         "as_of": chip.as_of,
+        "checked_on": chip.checked_on,
     }
 
 
@@ -247,7 +248,16 @@ def price_line(price: Price) -> dict[str, Any]:
     }
 
 
-def price_history(catalogue: Catalogue, name: str, *, rental: bool) -> list[dict[str, Any]]:
+def price_history(
+    catalogue: Catalogue,
+    name: str,
+    *,
+    rental: bool,
+    place: str = "",
+    kind: str = "",
+    first: dt.date | None = None,
+    last: dt.date | None = None,
+) -> list[dict[str, Any]]:
     """Prices of a chip, its servers and instances, oldest first.
 
     Parameters
@@ -256,13 +266,29 @@ def price_history(catalogue: Catalogue, name: str, *, rental: bool) -> list[dict
         A chip, or a system for that system alone.
     rental : bool
         Rent (USD per chip-hour), else purchase (USD per chip).
+    place, kind : str
+        Exact, ignoring case.
+    first, last : datetime.date
+        Keep what may have been seen in that span; a partial date counts with every day it allows.
     """
     item = catalogue.item(name)
     wanted = {item.id}
     if isinstance(item, Chip):
         wanted |= {system.id for system in catalogue.systems.values() if system.chip_id == item.id}
     field = "usd_per_gpu_hour" if rental else "usd_per_chip"
-    rows = [price for price in catalogue.prices if price.item_id in wanted and getattr(price, field) is not None]
+
+    def fits(price: Price) -> bool:
+        span = date_span(price.date)
+        return (
+            price.item_id in wanted
+            and getattr(price, field) is not None
+            and place.casefold() in ("", price.place.casefold())
+            and kind.casefold() in ("", price.kind.casefold())
+            and (first is None or (span is not None and span[1] >= first))
+            and (last is None or (span is not None and span[0] <= last))
+        )
+
+    rows = [price for price in catalogue.prices if fits(price)]
     return [price_line(price) for price in sorted(rows, key=lambda price: (price.date, price.id))]
 
 

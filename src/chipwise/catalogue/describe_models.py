@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
 from chipwise.catalogue.catalogue import Catalogue
 from chipwise.catalogue.objects import Model
 from chipwise.catalogue.shapes import ModelShape, groups_text
+from chipwise.catalogue.when import date_span
 from chipwise.core.errors import UnknownName
 from chipwise.core.fact import Fact
 from chipwise.core.names import nearest_names
@@ -58,6 +60,7 @@ COMPUTED = frozenset(
         "attn_score_dim_window",
     }
 )
+CONFIDENCE = ("high", "medium", "low")
 _STATUS = {"high": "official", "medium": "estimated", "low": "assumed", "estimate": "assumed", "test": "assumed"}
 
 
@@ -85,9 +88,31 @@ def model_fact(model: Model, field: str) -> Fact:
 
 
 def select_models(
-    catalogue: Catalogue, *, vendor: str = "", country: str = "", family: str = "", kind: str = "", tests: bool = False
+    catalogue: Catalogue,
+    *,
+    vendor: str = "",
+    country: str = "",
+    family: str = "",
+    kind: str = "",
+    on: dt.date | None = None,
+    confidence: str = "",
+    tests: bool = False,
 ) -> tuple[Model, ...]:
-    """Models that meet every given condition, in the order of the table; tiny test shapes only on request."""
+    """Models that meet every given condition, in the order of the table; tiny test shapes only on request.
+
+    Parameters
+    ----------
+    on : datetime.date
+        Released by that day; a partial date counts from its first day, a row without a date does not count.
+    confidence : str
+        Least confidence in the shape: ``high``, ``medium`` or ``low``.
+    """
+    worst = CONFIDENCE.index(confidence.lower()) if confidence else len(CONFIDENCE)
+
+    def released(model: Model) -> bool:
+        span = date_span(model.release_date)
+        return on is None or (span is not None and span[0] <= on)
+
     return tuple(
         model
         for model in catalogue.models.values()
@@ -95,7 +120,9 @@ def select_models(
         and family.casefold() in model.family.casefold()
         and (not country or country.casefold() in model.vendor_country.casefold().split("/"))
         and (not kind or model.kind == kind)
+        and released(model)
         and (tests or model.confidence != "test")
+        and (not confidence or model.confidence in CONFIDENCE[: worst + 1])
     )
 
 

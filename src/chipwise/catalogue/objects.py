@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from chipwise.catalogue.frozen import FrozenMapping
 from chipwise.catalogue.shapes import ModelShape
 from chipwise.core.fact import Status
+from chipwise.core.notebook import shown_in_notebook
 
 Range = tuple[float, float]
 
@@ -91,6 +92,8 @@ class Chip:
     origin: str = ""
     overridden: tuple[str, ...] = ()
 
+    _repr_html_ = shown_in_notebook
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
@@ -131,6 +134,8 @@ class System:
     host_cpu: str = ""
     host_cpus: int | None = None
     origin: str = ""
+
+    _repr_html_ = shown_in_notebook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +189,7 @@ class Supply:
     source: str
     chip_label: str = ""
     read_in_source: bool | None = None
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,6 +278,8 @@ class Model:
     index_elems_per_token: float = 0.0
     shape: ModelShape | None = None
     origin: str = ""
+
+    _repr_html_ = shown_in_notebook
 
     @property
     def has_shape(self) -> bool:

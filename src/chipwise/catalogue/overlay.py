@@ -1,47 +1,37 @@
 """A user's folder laid over the catalogue: rows that add, rows that override.
 
-The folder holds any of ``chips``, ``systems``, ``prices``, ``models`` as ``.yaml`` or ``.csv``. A row with a known id
-changes only the fields it gives; a row with a new id must give what identifies it. Nothing is borrowed from another
-row: what is not given is unknown.
+The folder holds any of ``chips``, ``systems``, ``prices``, ``supply``, ``models`` as ``.yaml``, ``.csv`` or
+``.parquet``. A row with a known id changes only the fields it gives; a row with a new id must give what identifies
+it. Nothing is borrowed from another row: what is not given is unknown. Rows are read one at a time.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from chipwise.catalogue import build
 from chipwise.catalogue.catalogue import Catalogue
-from chipwise.catalogue.derive import derive
 from chipwise.catalogue.frozen import FrozenMapping
 from chipwise.catalogue.load import check_names, check_references, dictionary
-from chipwise.catalogue.objects import Alias, Chip, Model, Price, System
-from chipwise.catalogue.shapes import ModelShape, parse_groups, parse_sizes
+from chipwise.catalogue.objects import Alias, Chip, Model, Price, Supply, System
+from chipwise.catalogue.overlay_models import assumed_of_model, changed_model, completed_model
+from chipwise.catalogue.tables import COMPUTED, figure_of
 from chipwise.core.errors import DataError
+from chipwise.core.names import nearest_names
 from chipwise.files.columns import Column, default_of
-from chipwise.files.rows import GivenRow, read_csv_rows, read_yaml_rows
+from chipwise.files.row_streams import chunks, csv_rows, parquet_rows
+from chipwise.files.rows import GivenRow, read_yaml_rows
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}")
-TABLES = ("chips", "systems", "prices", "models")
+TABLES = ("chips", "systems", "prices", "supply", "models")
+ENDINGS = (".csv", ".parquet", ".yaml", ".yml")
 _EXTRA: Mapping[str, tuple[str, ...]] = {"chips": ("aliases",), "models": ("config",)}
-_SHAPE = frozenset(field.name for field in dataclasses.fields(ModelShape))
-_DERIVED = (
-    "params_total",
-    "params_active",
-    "params_matmul_active",
-    "params_attn",
-    "params_embedding_table",
-    "kv_elems_per_token",
-    "kv_elems_per_token_window",
-    "index_elems_per_token",
-    "state_elems_per_sequence",
-    "attn_score_dim_full",
-    "attn_score_dim_window",
-)
 
 
 def apply_overlay(catalogue: Catalogue, folder: Path) -> Catalogue:
@@ -52,21 +42,13 @@ def apply_overlay(catalogue: Catalogue, folder: Path) -> Catalogue:
     DataError
         The folder holds no table, or a row cannot be used; names file, line, field, value and what is allowed.
     """
-    if not folder.is_dir():
-        raise DataError("no such folder", place=str(folder), allowed="a folder with chips.yaml, systems.csv, ...")
-    files = [
-        path
-        for table in TABLES
-        for ending in (".csv", ".yaml", ".yml")
-        if (path := folder / f"{table}{ending}").exists()
-    ]
-    if not files:
-        allowed = ", ".join(f"{table}.yaml or .csv" for table in TABLES)
-        raise DataError("the folder holds no table", place=str(folder), allowed=allowed)
+    files = _files(folder)
     digest = hashlib.sha256(catalogue.snapshot.encode())
     for path in files:
         catalogue = _LAYERS[path.stem](catalogue, _rows(path))
-        digest.update(path.name.encode() + path.read_bytes())
+        digest.update(path.name.encode())
+        for part in chunks(path):
+            digest.update(part)
     catalogue = dataclasses.replace(
         catalogue, snapshot=digest.hexdigest()[:16], overlays=(*catalogue.overlays, folder.name)
     )
@@ -75,11 +57,40 @@ def apply_overlay(catalogue: Catalogue, folder: Path) -> Catalogue:
     return catalogue
 
 
-def _rows(path: Path) -> list[GivenRow]:
+def _files(folder: Path) -> list[Path]:
+    """The tables of the folder, in the order in which they are laid on.
+
+    Raises
+    ------
+    DataError
+        There is no such folder, it holds no table, or it holds one with a name that is nearly right.
+    """
+    try:
+        names = sorted(os.listdir(folder))
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        allowed = "a folder with chips.yaml, systems.csv, ..."
+        raise DataError(f"no such folder: {reason}", place=str(folder)[:300], allowed=allowed) from None
+    for name in names:
+        stem, ending = os.path.splitext(name)
+        near = nearest_names(stem, TABLES, count=1)
+        if ending in ENDINGS and stem not in TABLES and near and len(set(stem) ^ set(near[0])) <= 1:
+            raise DataError(f"no table is called {stem!r}", place=str(folder / name), nearest=near)
+    files = [folder / f"{table}{ending}" for table in TABLES for ending in ENDINGS if f"{table}{ending}" in names]
+    if not files:
+        allowed = ", ".join(f"{table}.yaml" for table in TABLES) + ", or the same as .csv or .parquet"
+        raise DataError("the folder holds no table", place=str(folder), allowed=allowed)
+    return files
+
+
+def _rows(path: Path) -> Iterator[GivenRow]:
     columns = dictionary()[path.stem]
     key_field = columns[0].field
+    rows: Iterable[GivenRow]
     if path.suffix == ".csv":
-        rows = read_csv_rows(path, columns, key_field)
+        rows = csv_rows(path, columns, key_field)
+    elif path.suffix == ".parquet":
+        rows = parquet_rows(path, columns, key_field, tuple(COMPUTED.get(path.stem, ())))
     else:
         rows = read_yaml_rows(path, columns, key_field, _EXTRA.get(path.stem, ()))[0]
     for row in rows:
@@ -87,7 +98,7 @@ def _rows(path: Path) -> list[GivenRow]:
             raise DataError(
                 f"{row.key[:60]!r} is no id", place=row.place, allowed="letters, digits and . _ + -, up to 80"
             )
-    return rows
+        yield row
 
 
 def _complete(row: GivenRow, columns: tuple[Column, ...], assumed: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,7 +116,7 @@ def _source(row: GivenRow) -> str:
     return Path(row.place.rpartition(":")[0] or row.place).name
 
 
-def _chips(catalogue: Catalogue, rows: list[GivenRow]) -> Catalogue:
+def _chips(catalogue: Catalogue, rows: Iterable[GivenRow]) -> Catalogue:
     chips, aliases = dict(catalogue.chips), dict(catalogue.aliases)
     for row in rows:
         chips[row.key] = _changed_chip(chips[row.key], row) if row.key in chips else _new_chip(row)
@@ -139,7 +150,11 @@ def _new_chip(row: GivenRow) -> Chip:
 
 
 def _changed_chip(chip: Chip, row: GivenRow) -> Chip:
-    values = {name: value for name, value in row.values.items() if name != "id"}
+    values = {
+        name: value
+        for name, value in row.values.items()
+        if name != "id" and (name in row.ranges or value != figure_of(chip, name))
+    }
     changed = tuple(name.removeprefix("rates.").replace("_bidir", "_per_dir") for name in values)
     rates, spans = dict(chip.rates), dict(chip.rate_ranges)
     fields = {name: span for name, span in chip.field_ranges.items() if name not in values}
@@ -179,7 +194,7 @@ def _with_blanks(old: object, values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _systems(catalogue: Catalogue, rows: list[GivenRow]) -> Catalogue:
+def _systems(catalogue: Catalogue, rows: Iterable[GivenRow]) -> Catalogue:
     systems = dict(catalogue.systems)
     for row in rows:
         systems[row.key] = _changed_system(systems[row.key], row) if row.key in systems else _new_system(row)
@@ -198,7 +213,7 @@ def _changed_system(system: System, row: GivenRow) -> System:
     return dataclasses.replace(system, **_with_blanks(system, values), origin=_source(row))
 
 
-def _prices(catalogue: Catalogue, rows: list[GivenRow]) -> Catalogue:
+def _prices(catalogue: Catalogue, rows: Iterable[GivenRow]) -> Catalogue:
     prices: dict[str, Price] = {price.id: price for price in catalogue.prices}
     for row in rows:
         source = _source(row)
@@ -213,69 +228,37 @@ def _prices(catalogue: Catalogue, rows: list[GivenRow]) -> Catalogue:
     return dataclasses.replace(catalogue, prices=tuple(prices.values()))
 
 
-def _models(catalogue: Catalogue, rows: list[GivenRow]) -> Catalogue:
+def _supply(catalogue: Catalogue, rows: Iterable[GivenRow]) -> Catalogue:
+    supply: dict[str, Supply] = {entry.id: entry for entry in catalogue.supply}
+    for row in rows:
+        source = _source(row)
+        if row.key in supply:
+            values = {name: value for name, value in row.values.items() if name != "id"}
+            supply[row.key] = dataclasses.replace(
+                supply[row.key], **_with_blanks(supply[row.key], values), origin=source
+            )
+        else:
+            assumed = {"id": row.key, "source": f"user file {source}", "reliability": "C"}
+            supply[row.key] = build.build_supply(_complete(row, dictionary()["supply"], assumed), origin=source)
+    return dataclasses.replace(catalogue, supply=tuple(supply.values()))
+
+
+def _models(catalogue: Catalogue, rows: Iterable[GivenRow]) -> Catalogue:
     models = dict(catalogue.models)
     for row in rows:
-        models[row.key] = _changed_model(models[row.key], row) if row.key in models else _new_model(row)
+        models[row.key] = changed_model(models[row.key], row) if row.key in models else _new_model(row)
     return dataclasses.replace(catalogue, models=FrozenMapping(models))
 
 
 def _new_model(row: GivenRow) -> Model:
-    source = _source(row)
-    assumed: dict[str, Any] = {
-        "id": row.key,
-        "name": row.key,
-        "family": row.key,
-        "kind": "moe" if row.values.get("n_experts") else "dense",
-        "evidence": f"user file {source}",
-        "confidence": "low",
-        "sources": f"user file {source}",
-    }
-    if "config" in row.extra:
-        from chipwise.catalogue.hf_config import read_config
-
-        folder = Path(row.place.rpartition(":")[0]).parent
-        if not isinstance(row.extra["config"], str):
-            raise DataError("is no file name", place=f"{row.place}.config", allowed="path of a config.json")
-        imported = read_config(folder / row.extra["config"])
-        assumed |= {name: getattr(imported.shape, name) for name in _SHAPE}
-        assumed |= {"kind": imported.kind, "max_context": imported.max_context}
-        assumed |= {"attention_groups": imported.shape.attention_groups, "linear_detail": imported.shape.linear_detail}
-    return completed_model(_complete(row, dictionary()["models"], assumed), row.values, origin=source)
+    assumed, given = assumed_of_model(row, _source(row))
+    return completed_model(_complete(row, dictionary()["models"], assumed), given, origin=_source(row), place=row.place)
 
 
-def completed_model(values: Mapping[str, Any], given: Mapping[str, Any], origin: str) -> Model:
-    """A model from a row of the models table; what follows from the shape is computed unless it was given."""
-    row = dict(values)
-    shape = build.build_shape(row)
-    if shape is not None:
-        follows = dataclasses.asdict(derive(shape))
-        row.update({name: follows[name] for name in _DERIVED if given.get(name) is None})
-    return build.build_model(row, origin=origin)
-
-
-def _changed_model(model: Model, row: GivenRow) -> Model:
-    values = {name: value for name, value in row.values.items() if name != "id"}
-    shape = model.shape
-    place = row.place
-    changes = {name: value for name, value in values.items() if name in _SHAPE and value is not None}
-    for name, parse in (("attention_groups", parse_groups), ("linear_detail", parse_sizes)):
-        if name in changes:
-            changes[name] = parse(changes[name], place=place)
-    if changes:
-        if shape is None:
-            raise DataError("the shape of this model is not known", place=place, allowed="a new id with a whole shape")
-        shape = dataclasses.replace(shape, **changes)
-        values = {**dataclasses.asdict(derive(shape)), **values}
-    kept = {field.name for field in dataclasses.fields(Model)}
-    values = {name: value for name, value in values.items() if name in kept}
-    values.setdefault("sources", f"{model.sources}; user file {_source(row)}")
-    return dataclasses.replace(model, **values, shape=shape, origin=_source(row))
-
-
-_LAYERS: Mapping[str, Callable[[Catalogue, list[GivenRow]], Catalogue]] = {
+_LAYERS: Mapping[str, Callable[[Catalogue, Iterable[GivenRow]], Catalogue]] = {
     "chips": _chips,
     "systems": _systems,
     "prices": _prices,
+    "supply": _supply,
     "models": _models,
 }

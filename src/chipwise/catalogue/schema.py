@@ -10,7 +10,7 @@ from chipwise.core.names import nearest_names
 from chipwise.files.columns import Column
 from chipwise.files.rows import spellings
 
-OVERLAY_TABLES = ("chips", "systems", "prices", "models")
+OVERLAY_TABLES = ("chips", "systems", "prices", "supply", "models")
 
 
 def overlay_schema(table: str) -> dict[str, Any]:

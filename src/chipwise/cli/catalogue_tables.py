@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from chipwise.cli.output import print_json, print_table
+from chipwise.cli.output import parse_date, print_json, print_table
 from chipwise.core.errors import EXIT_NO, InputError
 from chipwise.core.names import nearest_names
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 CATALOG = typer.Option([], "--catalog", help="Folder with your own chips, systems, prices or models; repeatable.")
 JSON = typer.Option(False, "--json", help="Print JSON, SI units.")
+SVG = typer.Option(None, "--svg", metavar="FILE", help="Draw it as a picture too.")
 ON = typer.Option(None, "--on", metavar="YYYY-MM-DD", help="Day asked about (default: today).")
 
 
@@ -24,6 +26,17 @@ def catalogue_with(folders: list[Path]) -> Catalogue:
     from chipwise.catalogue import load_catalogue
 
     return load_catalogue(overlays=tuple(folders))
+
+
+def write_picture(path: Path, picture: str, *, quiet: bool) -> None:
+    """Write an SVG file, whole or not at all, and say so."""
+    from chipwise.files.atomic import write_text
+
+    if os.path.exists(path) and not path.is_file():
+        raise InputError("not a regular file", place=str(path), allowed="a new file, or one to replace")
+    write_text(path, picture)
+    if not quiet:
+        typer.echo(f"written: {path}")
 
 
 def one_of(value: str, known: list[str], option: str) -> str:
@@ -98,6 +111,10 @@ def prices_command(
     name: str = typer.Argument(help="A chip (its servers and instances count too), or one system."),
     rental: bool = typer.Option(False, "--rental", help="Rent per chip-hour instead of purchase per chip."),
     place: str = typer.Option("", help="Only this market: US, China, EU, global."),
+    kind: str = typer.Option("", help="Only this kind: list, contract, street, resale, rental on-demand, ..."),
+    since: str | None = typer.Option(None, "--from", metavar="YYYY-MM-DD", help="Only from that day."),
+    until: str | None = typer.Option(None, "--until", metavar="YYYY-MM-DD", help="Only up to that day."),
+    svg: Path | None = SVG,
     as_json: bool = JSON,
     catalog: list[Path] = CATALOG,
 ) -> None:
@@ -105,10 +122,23 @@ def prices_command(
     from chipwise.catalogue.describe import price_history
 
     catalogue = catalogue_with(catalog)
-    places = sorted({price.place for price in catalogue.prices})
-    one_of(place, places, "--place")
-    rows = price_history(catalogue, name, rental=rental)
-    rows = [row for row in rows if not place or row["place"].casefold() == place.casefold()]
+    one_of(place, sorted({price.place for price in catalogue.prices}), "--place")
+    one_of(kind, sorted({price.kind for price in catalogue.prices}), "--kind")
+    rows = price_history(
+        catalogue,
+        name,
+        rental=rental,
+        place=place,
+        kind=kind,
+        first=parse_date(since, "--from"),
+        last=parse_date(until, "--until"),
+    )
+    if svg is not None and rows:
+        from chipwise.report.chip_pictures import prices_svg
+
+        field = "usd_per_gpu_hour" if rental else "usd_per_chip"
+        title = f"{catalogue.item(name).name}: {'rent' if rental else 'prices'}, {len(rows)} observations"
+        write_picture(svg, prices_svg(rows, field, title), quiet=as_json)
     if as_json:
         print_json({"item": catalogue.item(name).id, "n": len(rows), "prices": rows})
     elif rows:
@@ -145,11 +175,12 @@ def supply_command(
     chip: str = typer.Option("", help="Only rows about this chip."),
     year: str = typer.Option("", help="Only this year."),
     as_json: bool = JSON,
+    catalog: list[Path] = CATALOG,
 ) -> None:
     """List observations of supply; orders, plans and approvals are not deliveries."""
     import dataclasses
 
-    catalogue = catalogue_with([])
+    catalogue = catalogue_with(catalog)
     subjects = sorted({row.subject for row in catalogue.supply})
     if subject and not any(subject.casefold() in name.casefold() for name in subjects):
         raise InputError(f"{subject!r} occurs in no row", place="--subject", nearest=nearest_names(subject, subjects))

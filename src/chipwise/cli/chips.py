@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from chipwise.cli import catalogue_tables
-from chipwise.cli.catalogue_tables import CATALOG, JSON, ON, catalogue_with, one_of
+from chipwise.cli.catalogue_tables import CATALOG, JSON, ON, SVG, catalogue_with, one_of, write_picture
 from chipwise.cli.output import NOT_LEGAL_ADVICE, parse_date, print_json, print_table
 from chipwise.core.errors import EXIT_NO, InputError
 from chipwise.core.names import nearest_names
@@ -60,6 +60,11 @@ def list_command(
     else:
         _print_list(lines)
         typer.echo(f"{len(lines)} of {len(every)} chips. Rates are dense, TPP and density computed. {NOT_LEGAL_ADVICE}")
+        days = sorted(line["checked_on"] for line in lines if line["checked_on"])
+        if days:
+            never = len(lines) - len(days)
+            rest = f", {never} never" if never else ""
+            typer.echo(f"Last compared with their sources from {days[0]} to {days[-1]}{rest}.")
     if not lines:
         raise typer.Exit(EXIT_NO)
 
@@ -182,6 +187,7 @@ def _print_prices(prices: list[dict[str, Any]], explain: bool) -> None:
 @app.command("compare")
 def compare_command(
     names: list[str] = typer.Argument(help="Two or more chips."),
+    svg: Path | None = SVG,
     as_json: bool = JSON,
     catalog: list[Path] = CATALOG,
 ) -> None:
@@ -193,6 +199,11 @@ def compare_command(
     catalogue = catalogue_with(catalog)
     chips = [catalogue.chip(name) for name in names]
     rows = describe.compare_chips(chips)
+    if svg is not None:
+        from chipwise.report.chip_pictures import comparison_svg
+
+        company = describe.select_chips(catalogue, market="datacenter")
+        write_picture(svg, comparison_svg(chips, rows, company), quiet=as_json)
     if as_json:
         ids = [chip.id for chip in chips]
         print_json({"chips": ids, "rows": rows, "data_snapshot": catalogue.snapshot})

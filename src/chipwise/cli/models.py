@@ -8,8 +8,8 @@ from typing import Any
 
 import typer
 
-from chipwise.cli.catalogue_tables import CATALOG, JSON, catalogue_with
-from chipwise.cli.output import print_json, print_table
+from chipwise.cli.catalogue_tables import CATALOG, JSON, catalogue_with, one_of
+from chipwise.cli.output import parse_date, print_json, print_table
 from chipwise.core.errors import EXIT_NO, InputError
 from chipwise.core.names import nearest_names
 
@@ -28,12 +28,14 @@ def list_command(
     country: str = typer.Option("", help="Country of the vendor's headquarters (ISO code)."),
     family: str = typer.Option("", help="Part of the family's name."),
     kind: str = typer.Option("", help="dense or moe."),
+    on: str | None = typer.Option(None, "--on", metavar="YYYY-MM-DD", help="Only what was released by that day."),
+    confidence: str = typer.Option("", help="Least confidence in the shape: high, medium or low."),
     tests: bool = typer.Option(False, "--tests", help="Include the tiny test shapes."),
     as_json: bool = JSON,
     catalog: list[Path] = CATALOG,
 ) -> None:
     """List models, one line each."""
-    from chipwise.catalogue.describe_models import model_line, select_models
+    from chipwise.catalogue.describe_models import CONFIDENCE, model_line, select_models
 
     if kind not in ("", "dense", "moe"):
         raise InputError(f"{kind!r} is no kind", place="--kind", allowed="dense | moe")
@@ -44,34 +46,37 @@ def list_command(
     ):
         if word and not any(word.casefold() in name.casefold() for name in names):
             raise InputError(f"{word!r} occurs in no row", place=option, nearest=nearest_names(word, sorted(names)))
-    models = select_models(catalogue, vendor=vendor, country=country, family=family, kind=kind, tests=tests)
+    models = select_models(
+        catalogue,
+        vendor=vendor,
+        country=country,
+        family=family,
+        kind=kind,
+        on=parse_date(on, "--on"),
+        confidence=one_of(confidence, list(CONFIDENCE), "--confidence"),
+        tests=tests,
+    )
     lines = [model_line(model) for model in models]
     if as_json:
         print_json({"n": len(lines), "models": lines, "data_snapshot": catalogue.snapshot})
     else:
-        rows = [
-            [
-                line["id"],
-                line["vendor"],
-                line["release_date"],
-                line["kind"],
-                line["attention"] or "-",
-                _billions(line["params_total"]),
-                _billions(line["params_active"]),
-                line["layers"] or "-",
-                line["hidden"] or "-",
-                "-"
-                if line["kv_elems_per_token"] != line["kv_elems_per_token"]
-                else f"{line['kv_elems_per_token']:,.0f}",
-                line["confidence"],
-            ]
-            for line in lines
-        ]
-        headers = ["id", "vendor", "released", "kind", "attention", "weights\n10^9", "active\n10^9", "layers", "width"]
-        print_table(rows, [*headers, "KV elements\nper token", "shape"], right=range(5, 10))
+        _print_list(lines)
         typer.echo(f"{len(lines)} of {len(catalogue.models)} models. Weights are computed from the shape.")
     if not lines:
         raise typer.Exit(EXIT_NO)
+
+
+def _print_list(lines: list[dict[str, Any]]) -> None:
+    def row(line: dict[str, Any]) -> list[object]:
+        cache = line["kv_elems_per_token"]
+        shown = "-" if cache != cache else f"{cache:,.0f}"
+        head = [line[key] for key in ("id", "vendor", "release_date", "kind")]
+        sizes = [_billions(line["params_total"]), _billions(line["params_active"])]
+        shape = [line["layers"] or "-", line["hidden"] or "-", shown, line["confidence"]]
+        return [*head, line["attention"] or "-", *sizes, *shape]
+
+    headers = ["id", "vendor", "released", "kind", "attention", "weights\n10^9", "active\n10^9", "layers", "width"]
+    print_table(map(row, lines), [*headers, "KV elements\nper token", "shape"], right=range(5, 10))
 
 
 @app.command("show")

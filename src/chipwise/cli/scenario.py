@@ -9,6 +9,7 @@ import typer
 
 from chipwise.cli.catalogue_tables import catalogue_with
 from chipwise.cli.output import print_json, print_table
+from chipwise.cli.scenario_new import new_command
 from chipwise.core.errors import EXIT_BAD_INPUT, ChipwiseError
 
 if TYPE_CHECKING:
@@ -238,18 +239,4 @@ def _brief(value: object) -> str:
     return f"{text} [{low}, {high}] ({source})" if low else f"{text} ({source})"
 
 
-@app.command("new")
-def new_command(
-    out: Annotated[Path, typer.Option("--out", help="File to write.")],
-    name: Annotated[str, typer.Option("--id", help="Id of the new scenario.")],
-    template: Annotated[str, typer.Option("--from", help="Shipped id or path to start from.")] = "small-startup-2023",
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
-) -> None:
-    """Start a scenario file from another one.
-
-    Edit it, then run `chipwise scenario validate`.
-    """
-    from chipwise.scenario.template import new_scenario
-
-    path = new_scenario(template, name, out, overwrite=force)
-    typer.echo(f"written: {path}\nnext: edit it, then `chipwise scenario validate {path}` and `chipwise plan {path}`")
+app.command("new")(new_command)

@@ -30,6 +30,8 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
         When the folder does not exist or cannot be written to.
     """
     target = Path(path)
+    if os.path.lexists(target) and not target.is_file():
+        raise InputError("not a regular file", place=str(path), allowed="a new file, or one to replace")
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent)
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""A user's rows, from YAML or CSV, checked against the data dictionary; only what was given is returned.
+"""A user's rows from YAML, checked against the data dictionary; only what was given is returned.
 
 In YAML a key may be the column's heading (``mem_gb: 96``) or the heading without its unit, and then the value
 carries it (``mem: 96 GB``).
@@ -6,7 +6,6 @@ carries it (``mem: 96 GB``).
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,6 @@ from chipwise.files.columns import Column, convert
 from chipwise.files.units import parse_quantity
 from chipwise.files.yaml_tree import NodePath, YamlTree, read_yaml
 
-MAX_CSV_BYTES = 50_000_000
 _SUFFIXES = ("_tflops", "_tops", "_gbs", "_gb", "_mb", "_mm2", "_w", "_gbps_each", "_gbps_per_chip", "_t", "_b")
 _SYNONYMS = {"source": "sources", "bandwidth": "mem_bw_gbs", "memory": "mem_gb", "power": "tdp_w"}
 
@@ -50,52 +48,6 @@ class GivenRow:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict)
-
-
-def read_csv_rows(path: Path, columns: Sequence[Column], key_field: str) -> list[GivenRow]:
-    """Rows of a CSV file; blank cells count as not given.
-
-    Raises
-    ------
-    DataError
-        With file, line, column, value and what is allowed.
-    """
-    by_field = {column.field: column for column in columns}
-    rows: list[GivenRow] = []
-    try:
-        if path.stat().st_size > MAX_CSV_BYTES:
-            raise DataError("the file is too big", place=str(path), allowed=f"at most {MAX_CSV_BYTES:,} bytes")
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            lines = csv.reader(stream)
-            header = next(lines, [])
-            _check_header(header, by_field, key_field, str(path))
-            for cells in lines:
-                place = f"{path}:{lines.line_num}"
-                if not any(cells):
-                    continue
-                if len(cells) != len(header):
-                    raise DataError(f"{len(cells)} cells under {len(header)} headings", place=place)
-                given = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if cell.strip()}
-                if key_field not in given:
-                    raise DataError("is blank", place=f"{place} {key_field}", allowed="an id")
-                columns_of = {by_field[name].attribute: by_field[name] for name in given}
-                values = {c.attribute: convert(given[c.field], c, place=place) for c in columns_of.values()}
-                places = {attribute: f"{place} {c.field}" for attribute, c in columns_of.items()}
-                rows.append(GivenRow(key=given[key_field], values=values, place=place, places=places))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot be read as CSV: {error}", place=str(path), allowed="CSV in UTF-8") from None
-    return rows
-
-
-def _check_header(header: Sequence[str], known: Mapping[str, Column], key_field: str, place: str) -> None:
-    for index, heading in enumerate(header):
-        if heading not in known:
-            message = f"{heading[:60]!r} is no column of this table"
-            raise DataError(message, place=f"{place}:1", nearest=nearest_names(heading, known))
-        if heading in header[:index]:
-            raise DataError(f"heading {heading!r} is repeated", place=f"{place}:1")
-    if key_field not in header:
-        raise DataError(f"the heading lacks {key_field!r}", place=f"{place}:1")
 
 
 def read_yaml_rows(

@@ -20,7 +20,7 @@ from chipwise.planning.lines import PlanReading, branch_futures, later_lines, no
 from chipwise.planning.mend import binding_limits, mends, missed_runs, missed_tokens
 from chipwise.planning.model import PlanModel
 from chipwise.planning.pose import REVEAL_MONTHS, Posed, pose
-from chipwise.planning.provenance import data_snapshot, plan_facts
+from chipwise.planning.provenance import plan_facts, snapshot_with
 from chipwise.planning.result import Mend, Plan, Sensitivity
 from chipwise.planning.runway import runway
 from chipwise.planning.sensitivity import questions, sensitivities
@@ -159,7 +159,7 @@ def plan(
     deferred = bool(missed_runs(posed.model, posed.solved)) or unmet_tokens > 1e-3
     return Plan(
         scenario=account.scenario_row(chosen),
-        data_snapshot=data_snapshot(),
+        data_snapshot=snapshot_with(catalogue),
         version=__version__,
         known_on=known_on,
         verdicts=(

@@ -45,6 +45,13 @@ def data_snapshot() -> str:
     return digest.hexdigest()[:16]
 
 
+def snapshot_with(catalogue: Catalogue) -> str:
+    """Snapshot of the shipped data, and of the user's folders laid over it where there are any."""
+    if not catalogue.overlays:
+        return data_snapshot()
+    return hashlib.sha256(f"{data_snapshot()} {catalogue.snapshot}".encode()).hexdigest()[:16]
+
+
 def plan_facts(
     scenario: Scenario, chips: Iterable[str], yields: Mapping[str, ChipYield], lasts: Runway, catalogue: Catalogue
 ) -> tuple[Fact, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from chipwise.core.fact import Fact
+from chipwise.core.notebook import shown_in_notebook
 
 Action = Literal["buy", "rent", "lease", "sell", "borrow", "repay", "assign", "port", "defer", "api"]
 
@@ -197,6 +198,8 @@ class Plan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     insights: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
+
+    _repr_html_ = shown_in_notebook
 
     def to_dict(self) -> dict[str, Any]:
         """The content of plan.json, in plain types."""

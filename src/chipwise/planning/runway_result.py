@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chipwise.core.notebook import shown_in_notebook
 from chipwise.planning.runway_ranges import InputRange
 
 
@@ -136,6 +137,8 @@ class Runway:
     binding_shares: Mapping[str, float]
     sensitive: tuple[Flip, ...]
     warnings: tuple[str, ...]
+
+    _repr_html_ = shown_in_notebook
 
     @property
     def senses(self) -> tuple[RunwaySense, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from chipwise.catalogue.catalogue import COUNTED, Catalogue
 from chipwise.catalogue.describe import chip_facts, label, shown_range, shown_unit, tpp_formula
 from chipwise.catalogue.describe_models import describe_model
 from chipwise.catalogue.objects import Chip, Model, System
@@ -28,7 +29,7 @@ MOST_WARNINGS = 3
 
 
 def html_of(result: object) -> str:
-    """A result as HTML: Plan, Runway, Verdict, Chip, Model or System.
+    """A result as HTML: Plan, Runway, Verdict, Catalogue, Chip, Model or System.
 
     Raises
     ------
@@ -196,10 +197,20 @@ def _system(system: System) -> str:
     )
 
 
+def _catalogue(catalogue: Catalogue) -> str:
+    rows = [(name, f"{len(getattr(catalogue, name)):,}") for name in COUNTED]
+    return _page(
+        f"Catalogue {catalogue.snapshot}",
+        _table(("table", "rows"), rows, right=(1,)),
+        _sentence(f"With your folders {', '.join(catalogue.overlays)} laid over it." if catalogue.overlays else ""),
+    )
+
+
 _VIEWS: Mapping[tuple[str, str], Callable[[Any], str]] = {
     ("chipwise.planning", "Plan"): _plan,
     ("chipwise.planning", "Runway"): _runway,
     ("chipwise.rules", "Verdict"): _verdict,
+    ("chipwise.catalogue", "Catalogue"): _catalogue,
     ("chipwise.catalogue", "Chip"): _chip,
     ("chipwise.catalogue", "Model"): _model,
     ("chipwise.catalogue", "System"): _system,

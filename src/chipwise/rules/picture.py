@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from chipwise.rules import svg
+from chipwise.core import svg
 from chipwise.rules.law import Law
 from chipwise.rules.layers.classify import entry_at
 from chipwise.rules.timeline import Stretch

@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from chipwise.core.notebook import shown_in_notebook
 from chipwise.rules.objects import Answer, CaseSpec, Flip, Margin, Step
 from chipwise.rules.rulebook import Rulebook
 
@@ -20,6 +21,8 @@ class Verdict:
     case: CaseSpec
     answer: Answer
     rulebook: Rulebook
+
+    _repr_html_ = shown_in_notebook
 
     @property
     def item(self) -> str:

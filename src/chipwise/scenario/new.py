@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -102,8 +103,9 @@ def write_new(text: str, out: str | Path, *, overwrite: bool = False) -> Path:
     """Write a file that must not exist yet, unless `overwrite`."""
     from chipwise.files.atomic import write_text
 
-    if Path(out).exists() and not overwrite:
-        raise InputError("the file exists", place=str(out), allowed="a new file, or --force to replace it")
+    target = Path(out)
+    if os.path.exists(target) and not (overwrite and target.is_file()):
+        raise InputError("the file exists", place=str(out), allowed="a new file, or --force to replace a file")
     return write_text(out, text)
 
 

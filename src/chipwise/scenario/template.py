@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -35,9 +36,9 @@ def new_scenario(template: str, id: str, out: str | Path, *, overwrite: bool = F
     if not _NAME.fullmatch(id):
         raise ScenarioError(f"{id[:60]!r} is no name", place="--id", allowed="letters, digits, _ . -")
     target = Path(out)
-    if target.exists() and not overwrite:
+    if os.path.exists(target) and not overwrite:
         raise InputError("the file exists", place=str(out), allowed="a new file, or --force to replace it")
-    if template in shipped_scenarios() or not Path(template).exists():
+    if template in shipped_scenarios() or not os.path.exists(template):
         content = scenario_bytes(template)
     else:
         read_yaml(template)
