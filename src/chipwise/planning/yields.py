@@ -57,11 +57,12 @@ def _training_proxy(scenario: Scenario) -> str | None:
 
 
 def _reference_chip(scenario: Scenario, raw: dict[str, Estimate], peaks: dict[str, float]) -> str | None:
-    """Chip that carries most of the stock's peak: the one the scenario's MFU speaks of."""
-    held = {item.chip_id: item.chips.value * peaks[item.chip_id] for item in scenario.stock if item.chip_id in raw}
-    if held:
-        return max(sorted(held), key=lambda chip: held[chip])
-    return max(sorted(raw), key=lambda chip: peaks[chip]) if raw else None
+    """The chip the scenario's MFU speaks of: the strongest type held, whatever its number; else the strongest on offer.
+
+    It must not turn on counts: more of a weaker chip would else change what the stronger one yields.
+    """
+    held = {item.chip_id for item in scenario.stock if item.chip_id in raw}
+    return max(sorted(held or raw), key=lambda chip: peaks[chip], default=None)
 
 
 def _utilisation_ratio(own: Estimate, reference: Estimate) -> float:
