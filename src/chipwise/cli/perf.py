@@ -2,11 +2,200 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import typer
 
-app = typer.Typer(help="Operators and collectives on a chip: time, FLOP and bytes, with the evidence per point.")
+from chipwise.cli.catalogue_tables import CATALOG, SVG, catalogue_with, write_picture
+from chipwise.cli.output import print_json, print_table
+from chipwise.core.errors import InputError
+
+if TYPE_CHECKING:
+    from chipwise.perf.operators import OperatorProfile
+    from chipwise.perf.operators.sheet import OperatorPoint
+
+app = typer.Typer(
+    help="Operators and collectives on a chip: time, FLOP and bytes, with the evidence per point.", no_args_is_help=True
+)
+
+LIST = "A number, several (1,16,256) or powers of two (1..4096)."
 
 
 @app.callback()
 def perf() -> None:
     """Operators and collectives on a chip: time, FLOP and bytes, with the evidence per point."""
+
+
+def numbers(text: str, option: str) -> list[float]:
+    """Read ``4096``, ``1,16,256`` or ``1..4096`` (doubling).
+
+    Raises
+    ------
+    InputError
+        Not numbers, or a range that does not rise.
+    """
+    out: list[float] = []
+    for part in text.split(","):
+        low, dots, high = part.partition("..")
+        try:
+            first, last = float(low), float(high if dots else low)
+        except ValueError:
+            raise InputError(f"{part!r} is no number", place=option, allowed="4096, 1,16,256 or 1..4096") from None
+        if not 0.0 <= first <= last < 1e18 or (dots and first == 0.0):
+            raise InputError(f"{part!r} is no range of sizes", place=option, allowed="rising positive numbers")
+        out.append(first)
+        while dots and out[-1] * 2.0 <= last:
+            out.append(out[-1] * 2.0)
+    return out
+
+
+@app.command("ops")
+def ops_command(
+    chip: str = typer.Option(
+        ..., "--chip", help="Chip, any spelling of `chipwise chips list`, or your own (--catalog)."
+    ),
+    op: str = typer.Option("gemm", "--op", help="gemm, attention-prefill, attention-decode, moe, …; `--op list`."),
+    m: str = typer.Option("", "--m", help=f"Rows of a product, tokens. {LIST}"),
+    n: str = typer.Option("", "--n", help="Columns of the weight."),
+    k: str = typer.Option("", "--k", help="Depth of the product."),
+    groups: str = typer.Option("", "--groups", help="Products in one call, weights of their own."),
+    sequences: str = typer.Option("", "--sequences", help="Sequences in the batch."),
+    tokens: str = typer.Option("", "--tokens", help="New tokens a sequence (attention), or tokens in all."),
+    context: str = typer.Option("", "--context", help="Tokens in the cache of each sequence."),
+    heads: str = typer.Option("", "--heads", help="Query heads on this chip."),
+    kv_heads: str = typer.Option("", "--kv-heads", help="Cache heads on this chip."),
+    head_dim: str = typer.Option("", "--head-dim", help="Width of a head."),
+    window: str = typer.Option("", "--window", help="Sliding window, tokens."),
+    hidden: str = typer.Option("", "--hidden", help="Width of the model."),
+    width: str = typer.Option("", "--width", help="Inner width of an expert or of the activation."),
+    top_k: str = typer.Option("", "--top-k", help="Experts a token takes."),
+    experts: str = typer.Option("", "--experts", help="Experts in all."),
+    tensor: str = typer.Option("", "--tensor", help="Ways the width of each expert is split."),
+    expert_parallel: str = typer.Option("", "--expert-parallel", help="Ways the experts are split."),
+    vocab: str = typer.Option("", "--vocab", help="Vocabulary."),
+    parameters: str = typer.Option("", "--parameters", help="Weights the optimizer updates on this chip."),
+    size: str = typer.Option("", "--bytes", help="Bytes of cache to copy."),
+    dtype: str = typer.Option(
+        "bf16",
+        "--dtype",
+        help="bf16, fp16, fp8, fp8_block, fp8_static, fp4, int8, int8_wo, int4_wo; experts: mxfp4_wo too.",
+    ),
+    kv_dtype: str = typer.Option("bf16", "--kv-dtype", help="Cache: bf16 or fp8."),
+    routing: str = typer.Option("balanced", "--routing", help="Experts: balanced or natural (skewed)."),
+    kernels: str = typer.Option("best", "--kernels", help="best: fastest engine measured; median: the middle of them."),
+    as_json: bool = typer.Option(False, "--json", help="JSON for machines, SI units."),
+    svg: Path | None = SVG,
+    catalog: list[Path] = CATALOG,
+) -> None:
+    """Time of an operator at every combination of the sizes given, with 90 % interval, bound and evidence."""
+    from chipwise.perf.operators import operator_profile
+    from chipwise.perf.operators.operations import Settings
+    from chipwise.perf.operators.sheet import operator_points
+
+    if op == "list":
+        _list_operators(as_json)
+        return
+    given = {
+        "m": m,
+        "n": n,
+        "k": k,
+        "groups": groups,
+        "sequences": sequences,
+        "tokens": tokens,
+        "context": context,
+        "heads": heads,
+        "kv-heads": kv_heads,
+        "head-dim": head_dim,
+        "window": window,
+        "hidden": hidden,
+        "width": width,
+        "top-k": top_k,
+        "experts": experts,
+        "tensor": tensor,
+        "expert-parallel": expert_parallel,
+        "vocab": vocab,
+        "parameters": parameters,
+        "bytes": size,
+    }
+    dims = {name: numbers(text, f"--{name}") for name, text in given.items() if text}
+    profile = operator_profile(catalogue_with(catalog).chip(chip), kernels=kernels)
+    points = operator_points(profile, op, dims, Settings(dtype=dtype, kv_dtype=kv_dtype, routing=routing))
+    if as_json:
+        print_json(_record(profile, op, points))
+    else:
+        _print_points(profile, op, points, set(dims))
+    if svg is not None:
+        _draw(profile, op, dtype, points, svg, quiet=as_json)
+
+
+def _list_operators(as_json: bool) -> None:
+    from chipwise.perf.operators.operations import OPERATIONS
+
+    rows = [(name, {**entry.defaults}, entry.optional) for name, entry in OPERATIONS.items()]
+    if as_json:
+        print_json({name: {"defaults": defaults, "optional": list(optional)} for name, defaults, optional in rows})
+        return
+    lines = [
+        (
+            name,
+            ", ".join(f"--{dim} {value:g}" for dim, value in defaults.items()),
+            ", ".join(f"--{o}" for o in optional),
+        )
+        for name, defaults, optional in rows
+    ]
+    print_table(lines, ["operator", "sizes and defaults", "optional"])
+
+
+def _record(profile: OperatorProfile, op: str, points: list[OperatorPoint]) -> dict[str, Any]:
+    return {
+        "chip": profile.chip_id,
+        "operator": op,
+        "kernels": profile.kernels,
+        "bytes_per_s": profile.bytes_per_s,
+        "points": [point.to_dict() for point in points],
+    }
+
+
+def _print_points(profile: OperatorProfile, op: str, points: list[OperatorPoint], given: set[str]) -> None:
+    first = points[0].dims
+    varying = [name for name in first if len({point.dims[name] for point in points}) > 1]
+    fixed = ", ".join(
+        f"{name} {first[name]:,g}{'' if name in given else ' (default)'}" for name in first if name not in varying
+    )
+    head = f"{op} on {profile.chip_id}, {points[0].dtype}, {profile.kernels} kernels"
+    typer.echo(f"{head}{': ' if fixed else ''}{fixed}")
+    rows = [
+        [
+            *(f"{point.dims[name]:,g}" for name in varying),
+            _time(point.time_s),
+            f"{_time(point.low_s)} – {_time(point.high_s)}",
+            f"{100 * point.share_of_peak:.1f}",
+            f"{100 * point.share_of_bandwidth:.1f}",
+            point.bound,
+            point.evidence,
+        ]
+        for point in points
+    ]
+    headers = [*varying, "time", "90 % interval", "% of peak", "% of bandwidth", "bound", "evidence"]
+    print_table(rows, headers, right=tuple(range(len(varying) + 4)))
+    tables = sorted({table for point in points for table in point.tables})
+    if tables:
+        typer.echo(f"Kernels of: {', '.join(tables)}.")
+
+
+def _time(seconds: float) -> str:
+    for scale, unit in ((1.0, "s"), (1e-3, "ms")):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} us"
+
+
+def _draw(
+    profile: OperatorProfile, op: str, dtype: str, points: list[OperatorPoint], path: Path, *, quiet: bool
+) -> None:
+    from chipwise.perf.operators.roofline import roofline_svg
+
+    peak = max(point.flop / (point.share_of_peak * point.time_s) for point in points if point.share_of_peak > 0.0)
+    picture = roofline_svg(f"{op} on {profile.chip_id}, {dtype}", peak, profile.bytes_per_s, points)
+    write_picture(path, picture, quiet=quiet)
