@@ -222,3 +222,13 @@ def test_side_by_side_answers_the_same_questions_of_each(
     assert table["buyer"] == (baidu.party.name, startup.party.name)
     assert "ascend-910b" in table["bought today"][0]
     assert table["bought today"][1] == "nothing"
+
+
+def test_users_are_tokens_over_tokens_per_user_as_an_interval(baidu: Scenario, catalogue: Catalogue) -> None:
+    found = plan(baidu, draws=1000, with_sensitivity=False, catalogue=catalogue)
+    row = next(row for row in found.users if row["path"] == "central" and row["when"] == "day of the decision")
+    each = baidu.demand.tokens_per_active_user_per_day
+    assert each is not None
+    assert row["users"] == pytest.approx(row["tokens_per_day"] / each.value)
+    assert row["low"] < row["users"] < row["high"]
+    assert row["high"] / row["low"] == pytest.approx(each.high / each.low)

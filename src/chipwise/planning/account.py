@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chipwise.catalogue import Catalogue
+from chipwise.core.dates import add_months, month_start
 from chipwise.core.errors import InfeasiblePlan
 from chipwise.planning.availability import FREE_OUTCOMES, LineVerdict, buyer_headquarters
 from chipwise.planning.inputs import MISSED_WORK_FACTOR, MONEY_UNIT_USD
@@ -14,7 +15,7 @@ from chipwise.planning.mend import missed_runs
 from chipwise.planning.model_frame import KEEP_PEAK_FREE_KWH_PER_TFLOPS_MONTH
 from chipwise.planning.pose import REVEAL_MONTHS, Posed
 from chipwise.planning.solve import cost_parts, expected_cost, money_needed
-from chipwise.planning.tree import PlanTree
+from chipwise.planning.tree import PlanTree, tokens_per_day
 from chipwise.planning.yields import ChipYield
 from chipwise.rules import check, load_rulebook
 from chipwise.scenario.objects import Scenario
@@ -102,6 +103,52 @@ def stock_rows(scenario: Scenario, catalogue: Catalogue, known_on: dt.date) -> l
         )
         rows.append({**row, "because": when, "outcome": verdict.outcome, "verdict": verdict.to_dict()})
     return rows
+
+
+def users_rows(scenario: Scenario) -> list[dict[str, Any]]:
+    """Daily active users behind the tokens of each path, on the day and at the horizon, as intervals.
+
+    Users are tokens per day over tokens per active user and day; both are ranges, so the interval takes the low end of
+    one with the high end of the other.
+    """
+    each = scenario.demand.tokens_per_active_user_per_day
+    if each is None or each.low <= 0.0:
+        return []
+    rows = []
+    for path in scenario.demand.paths:
+        for label, day in (("day of the decision", scenario.as_of), ("horizon", horizon_end(scenario))):
+            tokens = tokens_per_day(path, day)
+            rows.append(
+                {
+                    "path": path.name,
+                    "when": label,
+                    "date": day,
+                    "tokens_per_day": tokens,
+                    "users": tokens / each.value,
+                    "low": tokens / each.high,
+                    "high": tokens / each.low,
+                }
+            )
+    return rows
+
+
+def users_sentence(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The central path's users in a sentence; none where the scenario does not say what a user takes."""
+    central = [row for row in rows if row["path"] == "central"]
+    if len(central) != 2:
+        return ()
+    first, last = central
+    return (f"Demand on the central path stands for {_people(first)} on the day and {_people(last)} at the horizon.",)
+
+
+def _people(row: Mapping[str, Any]) -> str:
+    value, low, high = (row[name] / 1e6 for name in ("users", "low", "high"))
+    return f"{value:,.3g} m daily users ({low:,.3g} to {high:,.3g})"
+
+
+def horizon_end(scenario: Scenario) -> dt.date:
+    """First day of the last month planned."""
+    return add_months(month_start(scenario.as_of), scenario.horizon.months - 1)
 
 
 def held_in_doubt(stock: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

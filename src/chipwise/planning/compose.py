@@ -155,6 +155,7 @@ def plan(
     worth = _worth_of_knowing(posed) if with_sensitivity else ()
     on_progress(5, STAGES, "facts behind the plan")
     stock = account.stock_rows(chosen, catalogue, known_on)
+    users = account.users_rows(chosen)
     unmet_tokens = missed_tokens(posed.model, posed.solved)
     deferred = bool(missed_runs(posed.model, posed.solved)) or unmet_tokens > 1e-3
     return Plan(
@@ -178,7 +179,8 @@ def plan(
         work=tuple(account.work_rows(posed)),
         mends=mending,
         binding_limits=limits,
-        insights=(*insights(reading, moved), *worth, *account.held_in_doubt(stock)),
+        insights=(*insights(reading, moved), *worth, *account.held_in_doubt(stock), *account.users_sentence(users)),
+        users=tuple(users),
         names={chip: catalogue.chip(chip).name for chip in posed.inputs.chips},
         finance=account.finance_rows(posed, chosen),
         sensitivity=moved,

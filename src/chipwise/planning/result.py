@@ -198,6 +198,7 @@ class Plan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     insights: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
+    users: tuple[Mapping[str, Any], ...] = ()
 
     _repr_html_ = shown_in_notebook
 
@@ -228,6 +229,7 @@ class Plan:
                 "binding_limits": list(self.binding_limits),
                 "insights": list(self.insights),
             },
+            "users": [dict(entry) for entry in self.users],
             "finance": dict(self.finance),
             "sensitivity": [entry.to_dict() for entry in self.sensitivity],
             "facts": [fact.to_dict() for fact in self.facts],
