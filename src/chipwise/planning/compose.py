@@ -25,6 +25,7 @@ from chipwise.planning.result import Mend, Plan, Sensitivity
 from chipwise.planning.runway import runway
 from chipwise.planning.sensitivity import questions, sensitivities
 from chipwise.planning.solve import Solved, solve_plan
+from chipwise.planning.stockbuilding import stock_sentences
 from chipwise.planning.tree import build_tree
 from chipwise.scenario import load_scenario
 from chipwise.scenario.objects import Scenario
@@ -179,7 +180,13 @@ def plan(
         work=tuple(account.work_rows(posed)),
         mends=mending,
         binding_limits=limits,
-        insights=(*insights(reading, moved), *worth, *account.held_in_doubt(stock), *account.users_sentence(users)),
+        insights=(
+            *insights(reading, moved),
+            *worth,
+            *account.held_in_doubt(stock),
+            *stock_sentences(posed.inputs),
+            *account.users_sentence(users),
+        ),
         users=tuple(users),
         names={chip: catalogue.chip(chip).name for chip in posed.inputs.chips},
         finance=account.finance_rows(posed, chosen),
