@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.chipwise-setup
 OUT    ?= out/baidu-2023
 WORKERS ?= auto
 
-.PHONY: setup plan check test test-all validate bench docs clean
+.PHONY: setup plan check test test-all validate bench mutants docs clean
 
 $(STAMP): pyproject.toml
 	@echo "[1/2] making a virtual environment in $(VENV)"
@@ -42,6 +42,9 @@ validate: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+mutants: $(STAMP)
+	$(BIN)/python -m tools.mutants --package src/chipwise/rules --sample 400 --seed 0 --minutes 30
 
 docs: $(STAMP)
 	$(BIN)/python -m tools.build_docs

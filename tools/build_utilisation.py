@@ -3,9 +3,8 @@
     python tools/build_utilisation.py FACTS
 
 Writes ``src/chipwise/data/perf/``: ``utilisation.csv``, ``utilisation_spread.csv`` and ``utilisation_sources.csv`` from
-``FACTS/training/runs.csv``, ``efficiency.csv`` from ``FACTS/inference/operators`` and ``serving_spread.csv`` from
-``FACTS/inference/measurements.csv``. The same facts give the same bytes. ``constants.csv`` beside them is written by
-hand, each number with its source.
+``FACTS/training/runs.csv`` and ``efficiency.csv`` from ``FACTS/inference/operators``. The same facts give the same
+bytes. ``constants.csv`` beside them is written by hand, each number with its source.
 """
 
 from __future__ import annotations
@@ -20,9 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from chipwise.perf.peaks import family_key
-from chipwise.perf.serving_rows import ServingCase, predict_values, read_serving_case
 from chipwise.perf.tables import constant
-from chipwise.perf.training_rows import TrainingCase, number, read_case, why_not_taught
+from chipwise.perf.training_rows import TrainingCase, read_case, why_not_taught
 from chipwise.perf.utilisation import (
     RUNGS,
     GroupMedian,
@@ -282,70 +280,6 @@ def efficiency_rows(facts: Path, catalogue: Any) -> list[dict[str, Any]]:
     return rows
 
 
-SERVING_METRICS = ("output_tps_per_chip", "tpot_mean_ms", "ttft_mean_ms")
-SERVING_RUNGS = ("chip", "family", "vendor", "generic")
-SERVING_METHOD = "5 % and 95 % of measured over predicted, sources weighted equally, never narrower than above"
-FULL_WEIGHT_ROWS = 5
-LEAST_ROWS = 10
-
-
-def serving_ratios(facts: Path, catalogue: Any) -> dict[tuple[str, str], dict[str, list[float]]]:
-    """Measured over predicted by rung, metric and source; nothing in the prediction was fitted to these rows."""
-    ratios: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for row in read(facts / "inference" / "measurements.csv"):
-        case = read_serving_case(row, catalogue)
-        predicted = predict_values(case) if isinstance(case, ServingCase) else None
-        if predicted is None or isinstance(case, str) or case.doubtful:
-            continue
-        rung = case.replicas[0].machine.efficiency.rung
-        for metric in SERVING_METRICS:
-            measured = number(row, metric)
-            if measured and metric in predicted and not (metric == SERVING_METRICS[0] and case.rate_fault):
-                ratios[rung, metric][row["source_id"]].append(measured / predicted[metric])
-    return ratios
-
-
-def weighted_quantile(by_source: Mapping[str, Sequence[float]], level: float) -> float:
-    """Quantile with each source weighing the same, sources of very few rows less."""
-    pairs = []
-    for values in by_source.values():
-        weight = min(1.0, len(values) / FULL_WEIGHT_ROWS) / len(values)
-        pairs += [(value, weight) for value in values]
-    pairs.sort()
-    target, reached = level * sum(weight for _, weight in pairs), 0.0
-    for value, weight in pairs:
-        reached += weight
-        if reached >= target - 1e-12:
-            return value
-    return pairs[-1][0]
-
-
-def serving_spread_rows(ratios: Mapping[tuple[str, str], Mapping[str, Sequence[float]]]) -> list[dict[str, Any]]:
-    """90 % interval of measured over predicted; a lower rung is never narrower than the one above."""
-    rows = []
-    tail = (1.0 - COVERAGE) / 2.0
-    for metric in SERVING_METRICS:
-        low, high = 1.0, 1.0
-        for rung in SERVING_RUNGS:
-            found = ratios.get((rung, metric), {})
-            count = sum(len(values) for values in found.values())
-            if count >= LEAST_ROWS:
-                low, high = min(low, weighted_quantile(found, tail)), max(high, weighted_quantile(found, 1.0 - tail))
-            rows.append(
-                {
-                    "rung": rung,
-                    "metric": metric,
-                    "low": f"{low:.4f}",
-                    "high": f"{high:.4f}",
-                    "n_sources": len(found),
-                    "n_rows": count,
-                    "method": SERVING_METHOD,
-                    "source": "public serving measurements: " + "; ".join(sorted(found)),
-                }
-            )
-    return rows
-
-
 def _first(texts: Sequence[str], most: int = 3) -> str:
     """The first few texts, and how many more there are."""
     more = f" | and {len(texts) - most} more" if len(texts) > most else ""
@@ -377,7 +311,6 @@ def build(facts: Path) -> None:
     write("utilisation_spread.csv", spread_rows(cases, groups))
     write("utilisation_sources.csv", source_rows(facts, groups))
     write("efficiency.csv", efficiency_rows(facts, catalogue))
-    write("serving_spread.csv", serving_spread_rows(serving_ratios(facts, catalogue)))
 
 
 def main() -> None:

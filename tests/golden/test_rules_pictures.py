@@ -73,7 +73,9 @@ def pictures():
     }
 
 
-@pytest.mark.parametrize("name", ["timeline.svg", "timeline-cut.svg", "timeline-one-day.svg", "timeline-two-days.svg", "map.svg"])
+@pytest.mark.parametrize(
+    "name", ["timeline.svg", "timeline-cut.svg", "timeline-one-day.svg", "timeline-two-days.svg", "map.svg"]
+)
 def test_a_picture_is_drawn_as_it_was(name):
     assert pictures()[name] == (FOLDER / name).read_text(encoding="utf-8")
 

@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parent / "rules"
 SITUATIONS = [
     pytest.param(entry, id=f"{path.stem}: {entry['name']}")
     for path in sorted(FOLDER.glob("*.yaml"))
-    for entry in yaml.safe_load(path.read_text(encoding="utf-8"))
+    for entry in yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
 ]
 
 
@@ -36,7 +36,9 @@ def test_situation(entry):
         "outcome": verdict.outcome,
         "policy": verdict.review_policy,
     }
-    assert found == entry["expected"], verdict.question
+    if verdict.outcome == "needs_counsel":
+        found["question"] = verdict.question
+    assert found == entry["expected"]
 
 
 def test_there_are_enough_situations_and_each_is_cited():

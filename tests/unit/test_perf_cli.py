@@ -11,19 +11,19 @@ from chipwise.core.errors import InputError, Undetermined
 RUN = ["estimate", "--model", "llama-2-7b", "--chip", "a800-80-sxm"]
 
 
-def test_training_days_are_tokens_over_speed() -> None:
+def test_training_days_are_tokens_over_speed_and_goodput() -> None:
     result = CliRunner().invoke(train.app, [*RUN, "--chips", "32", "--tokens", "2e12", "--json"])
     assert result.exit_code == 0
     found = json.loads(result.stdout)
-    speed = found["tokens_per_s_per_chip"]
-    assert found["days"]["value"] == pytest.approx(2e12 / (32 * speed["value"] * 86400))
-    assert found["days"]["low"] == pytest.approx(2e12 / (32 * speed["high"] * 86400))
+    running = 2e12 / (32 * found["tokens_per_s_per_chip"]["value"] * 86400)
+    assert found["days"]["value"] == pytest.approx(running / found["schedule"]["goodput"])
+    assert found["days"]["low"] < found["days"]["value"] < found["days"]["high"]
 
 
 def test_training_table_shows_interval_evidence_and_sources() -> None:
     result = CliRunner().invoke(train.app, [*RUN, "--chips", "32", "--tokens", "2e12", "--explain"])
     assert result.exit_code == 0
-    for text in ("90 % interval", "days running", "evidence:", "utilisation/"):
+    for text in ("90 % interval", "days, failures included", "part of the step", "fragmentation", "evidence:", "#bf16"):
         assert text in result.stdout
 
 

@@ -1,6 +1,7 @@
 """Training yields: ladder, traps, intervals and what is refused."""
 
 import csv
+import dataclasses
 import importlib.resources
 import statistics
 
@@ -80,22 +81,32 @@ def test_bad_arguments_are_named() -> None:
         estimate_training("a100-80-sxm", "llama-2-7x")
 
 
-def test_natural_routing_lowers_only_the_low_end() -> None:
-    catalogue = load_catalogue()
-    found = estimate_training("h100-sxm", "mixtral-8x7b")
-    share = utilisation(catalogue.chip("h100-sxm"), "16-bit moe")
-    assert found.mfu.value == pytest.approx(share.value)
-    assert found.mfu.low < share.low
-
-
-def test_larger_runs_lose_a_little() -> None:
-    small, large = (estimate_training("h100-sxm", "llama-2-70b", chips=n).mfu.value for n in (8, 16384))
-    assert 0.85 * small < large < small
+def test_larger_runs_of_one_batch_lose_a_little() -> None:
+    small, large = (estimate_training("h100-sxm", "llama-2-70b", chips=n, batch=4096).mfu.value for n in (64, 4096))
+    assert 0.5 * small < large < small
 
 
 def test_state_that_does_not_fit_is_said() -> None:
-    assert any("optimizer" in note for note in estimate_training("rtx-4090", "llama-2-70b", chips=8).notes)
-    assert not estimate_training("h100-sxm", "llama-2-7b", chips=64).notes
+    assert any("does not fit" in note for note in estimate_training("rtx-4090", "llama-2-70b", chips=8).notes)
+    assert not any("fit" in note for note in estimate_training("h100-sxm", "llama-2-7b", chips=64).notes)
+
+
+def test_experts_are_taken_as_routed_naturally() -> None:
+    assert any("natural" in note for note in estimate_training("h100-sxm", "mixtral-8x7b").notes)
+
+
+def test_spare_chips_idle_and_are_counted() -> None:
+    even, odd = (estimate_training("h100-sxm", "llama-2-70b", chips=n, batch=1024) for n in (256, 257))
+    assert any("idle" in note for note in odd.notes)
+    assert odd.tokens_per_s_per_chip.value * 257 == pytest.approx(even.tokens_per_s_per_chip.value * 256)
+
+
+def test_a_chip_without_published_memory_takes_the_utilisation_of_its_class() -> None:
+    catalogue = load_catalogue()
+    chip = dataclasses.replace(catalogue.chip("h100-sxm"), mem_bytes_per_s=None)
+    found = estimate_training(chip, "llama-2-7b", catalogue=catalogue)
+    assert found.mfu.value == pytest.approx(utilisation(chip, "16-bit dense").value)
+    assert any("not published" in note for note in found.notes)
 
 
 def test_shipped_medians_are_those_of_the_groups_listed() -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from chipwise.core.errors import InputError
-from chipwise.perf import estimate_training
 from chipwise.validation.inference import validate_inference
 from chipwise.validation.score import ScoredRow, score
 from chipwise.validation.training import validate_training
@@ -59,28 +58,62 @@ def by_metric(result: dict) -> dict[str, dict]:
     return {row["metric"]: row for row in result["rows"]}
 
 
-def test_training_prediction_is_the_estimate(tmp_path: Path) -> None:
+def test_speed_and_step_tell_one_prediction(tmp_path: Path) -> None:
     found = by_metric(validate_training(table(tmp_path / "t.csv", [TRAINING])))
-    estimate = estimate_training("a100-80-sxm", "llama-2-7b", chips=8).tokens_per_s_per_chip
     speed, step = found["tokens_per_s_per_chip"], found["step_time_s"]
-    assert speed["predicted"] == pytest.approx(estimate.value)
-    assert (speed["low"], speed["high"]) == pytest.approx((estimate.low, estimate.high))
     assert step["predicted"] == pytest.approx(128 * 4096 / (8 * speed["predicted"]))
     assert step["low"] < step["predicted"] < step["high"]
+    assert step["high"] / step["predicted"] == pytest.approx(speed["predicted"] / speed["low"])
     assert speed["evidence"].startswith("measured on this chip")
+    assert "open layout" in speed["evidence"]
 
 
-def test_a_source_does_not_judge_itself(tmp_path: Path) -> None:
+def test_a_source_that_taught_the_terms_is_named(tmp_path: Path) -> None:
     own, other = {**TRAINING, "source_group": "internevo-A100"}, {**TRAINING, "run_id": "r2"}
     rows = validate_training(table(tmp_path / "t.csv", [own, other]))["rows"]
-    speeds = {row["id"]: row["predicted"] for row in rows if row["metric"] == "tokens_per_s_per_chip"}
-    assert speeds["r1"] != speeds["r2"]
+    assert {row["id"]: "taught" in row["evidence"] for row in rows} == {"r1": True, "r2": False}
+
+
+def test_a_stated_layout_narrows_the_interval(tmp_path: Path) -> None:
+    stated = {**TRAINING, "run_id": "r2", "tp": "1", "pp": "1", "dp": "8", "mbs": "2", "recompute": "full"}
+    rows = validate_training(table(tmp_path / "t.csv", [TRAINING, stated]))["rows"]
+    width = {row["id"]: row["high"] / row["low"] for row in rows if row["metric"] == "step_time_s"}
+    assert width["r2"] < width["r1"]
+
+
+def test_memory_is_judged_in_the_unit_of_the_source(tmp_path: Path) -> None:
+    row = {**TRAINING, "mem_gb": "60", "mem_kind": "GiB", "tp": "1", "pp": "1", "dp": "8", "mbs": "1"}
+    other = {**row, "run_id": "r2", "mem_kind": "GB"}
+    rows = validate_training(table(tmp_path / "t.csv", [row, other]))["rows"]
+    said = {entry["id"]: entry["predicted"] for entry in rows if entry["metric"] == "mem_gb"}
+    assert said["r2"] == pytest.approx(said["r1"] * 2**30 / 1e9)
+
+
+def test_what_cannot_fit_is_called_out_of_memory(tmp_path: Path) -> None:
+    row = {**TRAINING, "model": "llama-2-70b", "tp": "1", "pp": "1", "dp": "8", "mbs": "1", "recompute": "full"}
+    row |= {"tokens_per_s_per_chip": "200", "step_time_s": "327.7"}
+    rows = validate_training(table(tmp_path / "t.csv", [row]))["rows"]
+    assert {entry["status"] for entry in rows} == {"predicted out of memory"}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"tokens_per_s_per_chip": "9000", "step_time_s": ""}, "dense peak"),
+        ({"tp": "3", "pp": "1", "dp": "2", "mbs": "1"}, "on 8 units"),
+        ({"seq_len": "262144", "tokens_per_s_per_chip": "200", "step_time_s": ""}, "without a layout"),
+    ],
+)
+def test_faults_of_a_row_are_named_and_not_scored(tmp_path: Path, change: dict[str, str], reason: str) -> None:
+    result = validate_training(table(tmp_path / "t.csv", [{**TRAINING, **change}]))
+    assert result["n_predicted"] == 0
+    assert all(row["status"].startswith("unsound") and reason in row["status"] for row in result["rows"])
 
 
 def test_predictions_ignore_the_measured_speed(tmp_path: Path) -> None:
-    doubled = {**TRAINING, "run_id": "r2", "tokens_per_s_per_chip": "6000", "step_time_s": "10.9"}
+    doubled = {**TRAINING, "run_id": "r2", "tokens_per_s_per_chip": "1500", "step_time_s": "43.6"}
     rows = validate_training(table(tmp_path / "t.csv", [TRAINING, doubled]))["rows"]
-    assert len({row["predicted"] for row in rows if row["metric"] == "step_time_s"}) == 1
+    assert len({row["predicted"] for row in rows if row["metric"] == "tokens_per_s_per_chip"}) == 1
 
 
 def test_dies_are_counted_as_their_source_counts_them(tmp_path: Path) -> None:
@@ -89,8 +122,8 @@ def test_dies_are_counted_as_their_source_counts_them(tmp_path: Path) -> None:
     rows = validate_training(table(tmp_path / "t.csv", [package, die]))["rows"]
     speeds = {row["id"]: row["predicted"] for row in rows if row["metric"] == "tokens_per_s_per_chip"}
     steps = {row["id"]: row["predicted"] for row in rows if row["metric"] == "step_time_s"}
-    assert speeds["r2"] == pytest.approx(speeds["r1"] / 2)
-    assert steps["r2"] == pytest.approx(steps["r1"])
+    assert speeds["r2"] == pytest.approx(speeds["r1"] / 2, rel=0.05)
+    assert steps["r2"] == pytest.approx(steps["r1"], rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -99,8 +132,9 @@ def test_dies_are_counted_as_their_source_counts_them(tmp_path: Path) -> None:
         ({"chip_id": "no-such"}, "unknown chip"),
         ({"model": "no-such"}, "unknown model"),
         ({"seq_len": ""}, "missing: seq_len"),
-        ({"precision": "", "chip_id": "h100-sxm"}, "missing: precision"),
-        ({"status": "oom"}, "status oom"),
+        ({"precision": "int8"}, "missing: precision"),
+        ({"status": "ambiguous"}, "status ambiguous"),
+        ({"n_chips": ""}, "missing: n_chips"),
         ({"tokens_per_s_per_chip": "", "step_time_s": ""}, "missing: step_time_s or tokens_per_s_per_chip"),
     ],
 )

@@ -9,15 +9,20 @@ import typer
 
 from chipwise.cli.catalogue_tables import CATALOG, SVG, catalogue_with, write_picture
 from chipwise.cli.output import print_json, print_table
+from chipwise.cli.perf_collectives import collectives_command
 from chipwise.core.errors import InputError
 
 if TYPE_CHECKING:
+    from chipwise.catalogue.catalogue import Catalogue
+    from chipwise.perf.calibration import Measurement
     from chipwise.perf.operators import OperatorProfile
     from chipwise.perf.operators.sheet import OperatorPoint
 
 app = typer.Typer(
     help="Operators and collectives on a chip: time, FLOP and bytes, with the evidence per point.", no_args_is_help=True
 )
+
+app.command("collectives")(collectives_command)
 
 LIST = "A number, several (1,16,256) or powers of two (1..4096)."
 
@@ -67,6 +72,10 @@ def ops_command(
     kv_heads: str = typer.Option("", "--kv-heads", help="Cache heads on this chip."),
     head_dim: str = typer.Option("", "--head-dim", help="Width of a head."),
     window: str = typer.Option("", "--window", help="Sliding window, tokens."),
+    density: str = typer.Option("", "--density", help="Share of the blocks kept (block-sparse attention)."),
+    key_dim: str = typer.Option("", "--key-dim", help="Keys of a linear-attention state, or size of the state."),
+    value_dim: str = typer.Option("", "--value-dim", help="Values of a linear-attention state."),
+    chunk: str = typer.Option("", "--chunk", help="Tokens of a chunk of linear attention."),
     hidden: str = typer.Option("", "--hidden", help="Width of the model."),
     width: str = typer.Option("", "--width", help="Inner width of an expert or of the activation."),
     top_k: str = typer.Option("", "--top-k", help="Experts a token takes."),
@@ -84,6 +93,11 @@ def ops_command(
     kv_dtype: str = typer.Option("bf16", "--kv-dtype", help="Cache: bf16 or fp8."),
     routing: str = typer.Option("balanced", "--routing", help="Experts: balanced or natural (skewed)."),
     kernels: str = typer.Option("best", "--kernels", help="best: fastest engine measured; median: the middle of them."),
+    engine: str | None = typer.Option(
+        None, "--engine", help="Engine: median kernels and a wider interval, since tables keep no engine apart."
+    ),
+    version: str | None = typer.Option(None, "--engine-version", help="Version of --engine: wider again."),
+    calibration: Path | None = typer.Option(None, "--calibration", help="Own timings (calibration.yaml)."),
     as_json: bool = typer.Option(False, "--json", help="JSON for machines, SI units."),
     svg: Path | None = SVG,
     catalog: list[Path] = CATALOG,
@@ -108,6 +122,10 @@ def ops_command(
         "kv-heads": kv_heads,
         "head-dim": head_dim,
         "window": window,
+        "density": density,
+        "key-dim": key_dim,
+        "value-dim": value_dim,
+        "chunk": chunk,
         "hidden": hidden,
         "width": width,
         "top-k": top_k,
@@ -119,7 +137,14 @@ def ops_command(
         "bytes": size,
     }
     dims = {name: numbers(text, f"--{name}") for name, text in given.items() if text}
-    profile = operator_profile(catalogue_with(catalog).chip(chip), kernels=kernels)
+    catalogue = catalogue_with(catalog)
+    profile = operator_profile(
+        catalogue.chip(chip),
+        kernels=kernels,
+        engine=engine,
+        version=version,
+        calibration=None if calibration is None else _own_timings(calibration, catalogue),
+    )
     points = operator_points(profile, op, dims, Settings(dtype=dtype, kv_dtype=kv_dtype, routing=routing))
     if as_json:
         print_json(_record(profile, op, points))
@@ -127,6 +152,12 @@ def ops_command(
         _print_points(profile, op, points, set(dims))
     if svg is not None:
         _draw(profile, op, dtype, points, svg, quiet=as_json)
+
+
+def _own_timings(path: Path, catalogue: Catalogue) -> tuple[Measurement, ...]:
+    from chipwise.perf.calibration_file import read_calibration
+
+    return read_calibration(path, catalogue)
 
 
 def _list_operators(as_json: bool) -> None:
@@ -153,6 +184,7 @@ def _record(profile: OperatorProfile, op: str, points: list[OperatorPoint]) -> d
         "operator": op,
         "kernels": profile.kernels,
         "bytes_per_s": profile.bytes_per_s,
+        "notes": list(profile.notes),
         "points": [point.to_dict() for point in points],
     }
 
@@ -168,8 +200,8 @@ def _print_points(profile: OperatorProfile, op: str, points: list[OperatorPoint]
     rows = [
         [
             *(f"{point.dims[name]:,g}" for name in varying),
-            _time(point.time_s),
-            f"{_time(point.low_s)} – {_time(point.high_s)}",
+            time_text(point.time_s),
+            f"{time_text(point.low_s)} – {time_text(point.high_s)}",
             f"{100 * point.share_of_peak:.1f}",
             f"{100 * point.share_of_bandwidth:.1f}",
             point.bound,
@@ -182,9 +214,12 @@ def _print_points(profile: OperatorProfile, op: str, points: list[OperatorPoint]
     tables = sorted({table for point in points for table in point.tables})
     if tables:
         typer.echo(f"Kernels of: {', '.join(tables)}.")
+    for note in profile.notes:
+        typer.echo(f"Note: {note}.")
 
 
-def _time(seconds: float) -> str:
+def time_text(seconds: float) -> str:
+    """A time in s, ms or us."""
     for scale, unit in ((1.0, "s"), (1e-3, "ms")):
         if seconds >= scale:
             return f"{seconds / scale:.3g} {unit}"

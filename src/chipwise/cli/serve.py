@@ -1,4 +1,4 @@
-"""`chipwise serve`: what a chip serves."""
+"""`chipwise serve`: what a chip serves, in closed form and in simulation."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from chipwise.cli.catalogue_tables import CATALOG, catalogue_with
 from chipwise.cli.output import print_json, print_table
+from chipwise.cli.serve_simulate import simulate_command, size_command
 from chipwise.core.errors import EXIT_NO
 
 if TYPE_CHECKING:
@@ -16,12 +17,18 @@ if TYPE_CHECKING:
     from chipwise.core.fact import Estimate
     from chipwise.perf import ServingYield
 
-app = typer.Typer(help="Serving yields: tokens per second at a latency, with an interval.", no_args_is_help=True)
+app = typer.Typer(
+    help="What a chip serves: a yield in closed form, a simulation, the size of a fleet.", no_args_is_help=True
+)
 
 
 @app.callback()
 def serve() -> None:
-    """Serving yields: tokens per second at a latency, with an interval."""
+    """What a chip serves: a yield in closed form, a simulation, the size of a fleet."""
+
+
+app.command("simulate")(simulate_command)
+app.command("size")(size_command)
 
 
 @app.command("estimate")

@@ -13,7 +13,7 @@ from chipwise.cli import output
 from chipwise.core.errors import UnknownName
 from chipwise.core.names import nearest_names
 
-KINDS = ("rules", "training", "inference", "runway")
+KINDS = ("rules", "training", "inference", "serving", "runway")
 """Kinds of cases; each lives in ``chipwise.validation.<kind>`` as ``validate_<kind>``."""
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from chipwise.catalogue.objects import Chip, Model
 from chipwise.core.errors import InputError
 from chipwise.core.fact import Estimate
-from chipwise.perf.load import Load, batch_within, largest_batch
+from chipwise.perf.infer.capacity import cache_tokens
+from chipwise.perf.infer.predict import DATA_SHEET, interval
+from chipwise.perf.infer.search import BATCHES, Candidate, best, candidate, one_request, setups
+from chipwise.perf.infer.setup import Setup, cache_bytes_per_chip, weight_bytes_per_chip
+from chipwise.perf.infer.terms import engine_constant
 from chipwise.perf.machine import Machine, build_machine, kv_precision_of, measured_relative, weight_precision_of
 from chipwise.perf.objects import ServingYield
-from chipwise.perf.step import Replica, build_replica, cache_room_bytes, request_cache_bytes
-from chipwise.perf.tables import constant, read_rows
-from chipwise.perf.training import resolve, widened
+from chipwise.perf.operators import EVIDENCE
+from chipwise.perf.tables import constant
+from chipwise.perf.training import resolve
 
 DEFAULT_ENGINE = "vllm"
 
@@ -62,8 +66,9 @@ def estimate_serving(
 
     Notes
     -----
-    A decode step reads the weights once and each request's cache; the batch is the largest that fits and meets the
-    targets; among power-of-two groups of the scale-up domain or server the one with most tokens/s per chip is taken.
+    The batch is the largest that fits and meets the targets; among power-of-two groups of the scale-up domain or
+    server, with experts divided by width, by expert or among attention copies, the one with most tokens/s per chip is
+    taken. Steps come from `chipwise.perf.infer`.
     """
     tokens_in = positive(constant("request_input_tokens") if input_tokens is None else input_tokens, "input_tokens")
     tokens_out = positive(
@@ -79,29 +84,31 @@ def estimate_serving(
     chip, model = resolve(chip, model, catalogue)
     precision, kv = weight_precision_of(chip, model, weight_precision), kv_precision_of(kv_precision)
     machine = machine_of(chip, precision, catalogue)
-    best = best_replica(machine, model, kv, tokens_in, tokens_out, tpot_s, ttft_s)
-    if best is None:
-        return _infeasible(chip, model, machine, kv, tokens_in, tokens_out, tpot_s, ttft_s)
-    share = constant("saturation_share" if tpot_s is None and ttft_s is None else "latency_target_share")
-    return _serving_yield(chip, *best, kv, tokens_in, tokens_out, share)
+    request = Request(input_tokens=tokens_in, output_tokens=tokens_out, tpot_s=tpot_s, ttft_s=ttft_s)
+    tried = setups(
+        chip,
+        model,
+        precision=precision,
+        kv_precision=kv,
+        engine=DEFAULT_ENGINE,
+        most_chips=machine.group_limit,
+        catalogue=catalogue,
+    )
+    found = best(tried, tokens_in, tokens_out, tpot_s, ttft_s)
+    if found is None:
+        whole = [setup for setup in tried if setup.layout.data == 1]
+        return _infeasible(whole[-1], machine, request)
+    return _serving_yield(found, machine, request)
 
 
-def best_replica(
-    machine: Machine,
-    model: Model,
-    kv_precision: str,
-    input_tokens: float,
-    output_tokens: float,
-    tpot_s: float | None,
-    ttft_s: float | None,
-) -> tuple[Replica, Load, int] | None:
-    """Group with most tokens/s per chip (the smaller of equals), its load, and the requests it could hold."""
-    best: tuple[Replica, Load, int] | None = None
-    for replica, most in replicas(machine, model, kv_precision, input_tokens, output_tokens):
-        load = batch_within(replica, most, input_tokens, output_tokens, tpot_s, ttft_s)
-        if load is not None and (best is None or _per_chip(replica, load) > _per_chip(best[0], best[1]) * 1.001):
-            best = replica, load, most
-    return best
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Mean request and targets."""
+
+    input_tokens: float
+    output_tokens: float
+    tpot_s: float | None
+    ttft_s: float | None
 
 
 def positive(value: float, place: str) -> float:
@@ -117,181 +124,145 @@ def machine_of(chip: Chip, precision: str, catalogue: Any) -> Machine:
     return build_machine(chip, catalogue.chip(relative) if relative else None, catalogue.server_of(chip.id), precision)
 
 
-def replicas(
-    machine: Machine, model: Model, kv_precision: str, input_tokens: float, output_tokens: float
-) -> Iterator[tuple[Replica, int]]:
-    """Power-of-two groups that hold weights and at least one request, with the most requests each may run."""
-    cap = int(constant(f"engine_batch_cap.{DEFAULT_ENGINE}"))
-    chips = 1
-    while chips <= machine.group_limit and chips <= (model.heads or chips):
-        replica = build_replica(machine, model, chips, kv_precision, DEFAULT_ENGINE)
-        fits = largest_batch(replica, input_tokens, output_tokens)
-        if fits:
-            yield replica, min(fits, cap)
-        chips *= 2
-
-
-def _per_chip(replica: Replica, load: Load) -> float:
-    return load.output_tokens_per_s / replica.chips
-
-
-@functools.cache
-def spread() -> dict[tuple[str, str], tuple[float, float]]:
-    """(low, high) factors of measured over predicted by rung and metric."""
-    rows = read_rows("serving_spread.csv")
-    return {(row["rung"], row["metric"]): (float(row["low"]), float(row["high"])) for row in rows}
-
-
-def interval(machine: Machine, chip: Chip, metric: str, value: float) -> tuple[float, float]:
-    """90 % interval of a predicted `metric`, joined with the range of the chip's own figures."""
-    low, high = spread()[machine.efficiency.rung, metric]
-    bandwidth, span = chip.mem_bytes_per_s, chip.field_ranges.get("mem_bytes_per_s")
-    if bandwidth and span:
-        slow, fast = bandwidth / span[0], span[1] / bandwidth
-        own = (slow, fast) if metric == "output_tps_per_chip" else (fast, slow)
-        return widened(value, value * low, value * high, own)
-    return value * low, value * high
-
-
-def bound_of(load: Load, most: int, cap: int) -> str:
+def bound_of(found: Candidate, request: Request) -> str:
     """What stops one more request, or what the step waits for when only the engine's own limit does."""
-    if load.batch < most:
-        return "latency target"
-    if most < cap:
+    setup, batch = found.setup, float(found.batch)
+    if request.tpot_s is not None or request.ttft_s is not None:
+        following = [knot for knot in BATCHES if batch < knot <= found.most]
+        if following:
+            return "latency target"
+    if found.most < engine_constant(setup.engine, "batch_cap") * setup.layout.data:
         return "memory capacity"
-    return "compute" if load.step.compute + load.prefill_s > load.step.memory else "memory bandwidth"
+    chips = setup.layout.chips
+    own = batch / setup.layout.data
+    context = float(found.load.output_tokens)
+    read = weight_bytes_per_chip(setup) + own * float(cache_bytes_per_chip(setup, context))
+    peak = setup.profile.peaks.get(setup.precision) or max(
+        setup.profile.peaks.get("bf16", 0.0), setup.profile.peaks.get("fp16", 0.0)
+    )
+    compute = 2.0 * setup.model.params_matmul_active * batch / (chips * peak)
+    prompt = float(found.load.prompt_s) * batch / float(found.load.output_tokens)
+    return "compute" if compute + prompt > read / setup.profile.bytes_per_s else "memory bandwidth"
 
 
 def _estimate(
-    machine: Machine,
-    chip: Chip,
+    found: Candidate,
     metric: str,
     value: float,
     unit: str,
     facts: tuple[str, ...],
     parts: Mapping[str, float] | None = None,
 ) -> Estimate:
-    low, high = interval(machine, chip, metric, value)
+    setup = found.setup
+    regime = "max_load" if metric == "output_tps_per_chip" else "closed"
+    low, high = interval(setup.evidence, setup.chip, regime, metric, value)
     return Estimate(
         value=value,
         low=low,
         high=high,
         unit=unit,
-        method=f"closed form; operator efficiencies from rung {machine.efficiency.rung!r}",
-        evidence=machine.efficiency.evidence,
+        method="closed form on the operator tables and the engine's own time",
+        evidence=EVIDENCE[setup.evidence],
         breakdown=parts or {},
         facts=facts,
     )
 
 
-def _serving_yield(
-    chip: Chip,
-    replica: Replica,
-    load: Load,
-    most: int,
-    kv_precision: str,
-    input_tokens: float,
-    output_tokens: float,
-    share: float,
-) -> ServingYield:
-    machine = replica.machine
-    output = share * _per_chip(replica, load)
-    facts = (*machine.facts, f"models/{replica.model.id}#params_total", "perf/constants#saturation_share")
-    parts = {
-        "compute_s": load.step.compute,
-        "memory_s": load.step.memory,
-        "collective_s": load.step.collective,
-        "overhead_s": load.step.overhead,
-        "prefill_s": load.prefill_s,
+def _parts(found: Candidate) -> dict[str, float]:
+    """Seconds of one token by cause."""
+    terms, decode, load = found.terms, found.decode, found.load
+    own = {
+        "matrices_s": terms.gemm * decode.gemm,
+        "experts_s": terms.experts * (decode.experts + terms.skew * decode.skew),
+        "attention_s": terms.attention * decode.attention,
+        "norms_s": terms.stream * decode.stream,
+        "collective_s": terms.collective * (decode.collective + terms.volume * decode.volume),
     }
+    own = {name: float(value) for name, value in own.items()}
+    own["engine_s"] = float(load.step_s) - sum(own.values())
+    own["prefill_s"] = float(load.tpot_s - load.step_s)
+    return {name: value for name, value in own.items() if value > 0.0}
 
-    rate = _estimate(machine, chip, "output_tps_per_chip", output, "token/s", facts)
-    context = input_tokens + output_tokens / 2.0
-    each = request_cache_bytes(replica, context) / context
+
+def _serving_yield(found: Candidate, machine: Machine, request: Request) -> ServingYield:
+    setup = found.setup
+    facts = (*machine.facts, f"models/{setup.model.id}#params_total")
+    parts = _parts(found)
+    rate = _estimate(found, "output_tps_per_chip", found.output_tokens_per_s_per_chip, "token/s", facts)
+    context = request.input_tokens + request.output_tokens / 2.0
     return ServingYield(
-        chip_id=chip.id,
-        model_id=replica.model.id,
+        chip_id=setup.chip.id,
+        model_id=setup.model.id,
         feasible=True,
         why_not="",
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        weight_precision=machine.weight_precision,
-        kv_precision=kv_precision,
-        chips_per_replica=replica.chips,
-        batch=load.batch,
-        tpot_s=_estimate(machine, chip, "tpot_mean_ms", load.tpot_s, "s", facts, parts),
-        ttft_s=_estimate(machine, chip, "ttft_mean_ms", load.ttft_s, "s", facts),
-        tokens_per_s_per_chip=rate.scaled(1.0 + input_tokens / output_tokens),
+        input_tokens=request.input_tokens,
+        output_tokens=request.output_tokens,
+        weight_precision=setup.precision,
+        kv_precision=setup.kv_precision,
+        chips_per_replica=setup.layout.chips,
+        batch=found.batch,
+        tpot_s=_estimate(found, "tpot_mean_ms", float(found.load.tpot_s), "s", facts, parts),
+        ttft_s=_estimate(found, "ttft_mean_ms", float(found.load.ttft_s), "s", facts),
+        tokens_per_s_per_chip=rate.scaled(1.0 + request.input_tokens / request.output_tokens),
         output_tokens_per_s_per_chip=rate,
-        kv_tokens_capacity=cache_room_bytes(replica) / each if each else 0.0,
-        bound=bound_of(load, most, int(constant(f"engine_batch_cap.{DEFAULT_ENGINE}"))),
-        evidence=machine.efficiency.evidence,
+        kv_tokens_capacity=cache_tokens(setup, context),
+        bound=bound_of(found, request),
+        evidence=EVIDENCE[setup.evidence],
         facts=facts,
         breakdown=parts,
-        notes=_notes(chip, machine),
+        notes=_notes(setup),
     )
 
 
-def _notes(chip: Chip, machine: Machine) -> tuple[str, ...]:
+def _notes(setup: Setup) -> tuple[str, ...]:
     notes = []
-    if machine.efficiency.rung in ("vendor", "generic"):
+    if setup.evidence == DATA_SHEET:
         notes.append(
             "no kernel of this chip or its family was measured: data sheet times what other chips reach; "
             "its software may reach less"
         )
-    if chip.rate_ranges or chip.field_ranges:
+    if setup.chip.rate_ranges or setup.chip.field_ranges:
         notes.append("the chip's figures are a range; the interval carries it")
     return tuple(notes)
 
 
-def _infeasible(
-    chip: Chip,
-    model: Model,
-    machine: Machine,
-    kv_precision: str,
-    input_tokens: float,
-    output_tokens: float,
-    tpot_s: float | None,
-    ttft_s: float | None,
-) -> ServingYield:
-    groups = [replica.chips for replica, _ in replicas(machine, model, kv_precision, input_tokens, output_tokens)]
-    largest = 1
-    while largest * 2 <= machine.group_limit:
-        largest *= 2
-    replica = build_replica(machine, model, largest, kv_precision, DEFAULT_ENGINE)
-    if groups:
-        best = batch_within(replica, 1, input_tokens, output_tokens, None, None)
-        assert best is not None
-        targets = [f"TPOT {tpot_s * 1e3:g} ms"] if tpot_s is not None else []
-        targets += [f"TTFT {ttft_s * 1e3:g} ms"] if ttft_s is not None else []
+def _infeasible(setup: Setup, machine: Machine, request: Request) -> ServingYield:
+    """What the widest group says: out of memory, or too slow for the targets."""
+    chips = setup.layout.chips
+    alone = candidate(setup, request.input_tokens, request.output_tokens, None, None)
+    if alone is not None:
+        load = one_request(setup, request.input_tokens, request.output_tokens)
+        targets = [f"TPOT {request.tpot_s * 1e3:g} ms"] if request.tpot_s is not None else []
+        targets += [f"TTFT {request.ttft_s * 1e3:g} ms"] if request.ttft_s is not None else []
         why = f"even one request misses {' and '.join(targets)}: "
-        why += f"TPOT {best.tpot_s * 1e3:.0f} ms, TTFT {best.ttft_s * 1e3:.0f} ms on {largest} chip(s)"
+        why += f"TPOT {float(load.tpot_s) * 1e3:.0f} ms, TTFT {float(load.ttft_s) * 1e3:.0f} ms on {chips} chip(s)"
     else:
-        held = largest * machine.memory_bytes
+        weights = weight_bytes_per_chip(setup) * chips
         why = (
-            f"{replica.weight_bytes_total / 1e9:,.0f} GB of {machine.weight_precision} weights and one request "
-            f"do not fit {largest} chip(s) with {held / 1e9:,.0f} GB for an engine"
+            f"{weights / 1e9:,.0f} GB of {setup.precision} weights and one request "
+            f"do not fit {chips} chip(s) with {chips * machine.memory_bytes / 1e9:,.0f} GB for an engine"
         )
         why += "; no server or scale-up domain of this chip is known" if machine.group_limit == 1 else ""
+    context = request.input_tokens + request.output_tokens / 2.0
     return ServingYield(
-        chip_id=chip.id,
-        model_id=model.id,
+        chip_id=setup.chip.id,
+        model_id=setup.model.id,
         feasible=False,
         why_not=why,
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        weight_precision=machine.weight_precision,
-        kv_precision=kv_precision,
-        chips_per_replica=largest,
+        input_tokens=request.input_tokens,
+        output_tokens=request.output_tokens,
+        weight_precision=setup.precision,
+        kv_precision=setup.kv_precision,
+        chips_per_replica=chips,
         batch=0,
         tpot_s=None,
         ttft_s=None,
         tokens_per_s_per_chip=None,
         output_tokens_per_s_per_chip=None,
-        kv_tokens_capacity=max(0.0, cache_room_bytes(replica)) / max(replica.kv_bytes_per_token, 1.0),
-        bound="latency target" if groups else "memory capacity",
-        evidence=machine.efficiency.evidence,
+        kv_tokens_capacity=cache_tokens(setup, context),
+        bound="latency target" if alone is not None else "memory capacity",
+        evidence=EVIDENCE[setup.evidence],
         facts=machine.facts,
         breakdown={},
-        notes=_notes(chip, machine),
+        notes=_notes(setup),
     )

@@ -1,4 +1,4 @@
-"""Training yield in closed form: model FLOP over the peak times a measured utilisation."""
+"""Training yield of one chip: the step model with the best layout found, or a closed form where that cannot answer."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import math
 from typing import Any
 
 from chipwise.catalogue.objects import Chip, Model
-from chipwise.core.errors import InputError
+from chipwise.core.errors import InputError, OutsideModelRange, Undetermined
 from chipwise.core.fact import Estimate
 from chipwise.perf.flop import training_flop_per_token
 from chipwise.perf.objects import TrainingYield
 from chipwise.perf.peaks import peak_fact_id, peak_spread, training_precision
 from chipwise.perf.tables import constant
+from chipwise.perf.train.run import Run, cached_best_run, usual_chips
 from chipwise.perf.training_rows import class_name
 from chipwise.perf.utilisation import Utilisation, utilisation
+
+WHOLE_GROUPS = (64, 8)
+"""Where every chip cannot take part in an even layout, the run is laid out over a multiple of these."""
 
 
 def estimate_training(
@@ -23,6 +27,7 @@ def estimate_training(
     precision: str = "auto",
     seq_len: int = 4096,
     chips: int = 1,
+    batch: int | None = None,
     catalogue: Any = None,
 ) -> TrainingYield:
     """What one chip contributes to a training run.
@@ -36,7 +41,9 @@ def estimate_training(
     seq_len : int
         Tokens per sequence.
     chips : int
-        Size of the run, packages; each doubling costs a fixed share (stragglers).
+        Size of the run, packages; 1 asks for one chip's share of a run of the usual size for the model.
+    batch : int, optional
+        Sequences of a step; 2,048 tokens a chip by default, between 4 and 32 million.
     catalogue : Catalogue, optional
         Where names are looked up; the shipped one by default.
 
@@ -53,18 +60,86 @@ def estimate_training(
 
     Notes
     -----
-    tokens/s/chip = peak x utilisation / (6 x weights multiplied per token + 3 x causal attention core). The
-    utilisation is one measured number per chip family and class, so layout, stack and batch are inside the interval.
+    The layout is the fastest of the practical space that fits; software is taken as tuned and mature, experts as
+    routed naturally. Chips whose memory or bandwidth is not published, and models known by their size only, take a
+    measured utilisation of their class instead.
     """
     if seq_len < 1:
         raise InputError(f"{seq_len} is no sequence length", place="seq_len", allowed="1 or more tokens")
     if chips < 1:
         raise InputError(f"{chips} is no number of chips", place="chips", allowed="1 or more")
-    chip, model = resolve(chip, model, catalogue)
+    from chipwise.catalogue import load_catalogue
+
+    shelf = catalogue if catalogue is not None else load_catalogue()
+    chip, model = resolve(chip, model, shelf)
     chosen = training_precision(chip, precision)
-    flop_per_token = training_flop_per_token(model, seq_len)
-    share = utilisation(chip, class_name(chosen, bool(model.n_experts)), chips=chips)
-    return training_yield(chip, model, share, chosen, flop_per_token, seq_len=seq_len, chips=chips)
+    units = chips if chips > 1 else usual_chips(chip, model)
+    try:
+        run = laid_out(chip, model, shelf, units, chosen, seq_len, batch)
+    except (Undetermined, OutsideModelRange):
+        flop_per_token = training_flop_per_token(model, seq_len)
+        share = utilisation(chip, class_name(chosen, bool(model.n_experts)), chips=chips)
+        return training_yield(chip, model, share, chosen, flop_per_token, seq_len=seq_len, chips=chips)
+    return yield_of(run, chips)
+
+
+def laid_out(
+    chip: Chip, model: Model, catalogue: Any, chips: int, precision: str, seq: int, batch: int | None = None
+) -> Run:
+    """The run with the most tokens a second on at most `chips` chips; spare ones idle."""
+    counts = {chips, *(chips - chips % group for group in WHOLE_GROUPS if chips >= 2 * group)}
+    runs = [cached_best_run(chip, model, catalogue, count, precision, seq, batch)[0] for count in counts]
+    return max(runs, key=lambda run: (run.fits, run.tokens_per_step / run.step_s.value))
+
+
+def yield_of(run: Run, chips: int) -> TrainingYield:
+    """The yield of a run, per chip asked for."""
+    used = run.chips / chips if chips >= run.chips else 1.0
+    mfu, speed = run.mfu.scaled(used), run.tokens_per_s_per_chip.scaled(used)
+    return TrainingYield(
+        chip_id=run.chip.id,
+        model_id=run.model.id,
+        precision=run.precision,
+        seq_len=run.seq,
+        chips=chips,
+        mfu=mfu,
+        flop_per_s_per_chip=mfu.scaled(run.peak_flop_per_s, "flop/s"),
+        tokens_per_s_per_chip=speed,
+        peak_flop_per_s=run.peak_flop_per_s,
+        flop_per_token=run.flop_per_token,
+        evidence=mfu.evidence,
+        facts=mfu.facts,
+        notes=_run_notes(run, chips),
+    )
+
+
+def layout_text(run: Run) -> str:
+    """``tp 4, pp 4 (5 chunks), dp 16, micro-batch 2``: what differs from one."""
+    at = run.layout
+    words = [f"tp {at.tp:g}", f"pp {at.pp:g}" + (f" ({at.vpp:g} chunks)" if at.vpp > 1 else ""), f"dp {at.dp:g}"]
+    words += [f"{name} {getattr(at, name):g}" for name in ("cp", "ep") if getattr(at, name) > 1]
+    words.append(f"micro-batch {at.mbs:g} x {at.accum:g}")
+    words.append("fully sharded" if at.zero >= 3 else "sharded optimizer" if at.zero >= 1 else "not sharded")
+    words.append("nothing recomputed" if not at.recompute else f"{at.recompute:.0%} recomputed")
+    return ", ".join(words)
+
+
+def _run_notes(run: Run, chips: int) -> tuple[str, ...]:
+    notes = [f"layout on {run.chips:,} chips: {layout_text(run)}; batch {run.batch:,} sequences"]
+    if not run.fits:
+        notes.append(
+            f"does not fit: weights, gradients, optimizer and activations take {run.memory.total / 1e9:,.0f} GB a "
+            f"chip of {run.room_bytes / 1e9:,.0f} GB"
+        )
+    if 1 < run.chips < chips:
+        notes.append(f"{chips - run.chips:,} chips idle: no even layout uses them all")
+    if run.model.params_total < constant("small_model_params"):
+        notes.append("smaller than most measured models: host overhead decides, and differs between stacks")
+    if run.model.n_experts:
+        notes.append("natural routing; tables with forced even routing run about a tenth faster")
+    if run.chip.rate_ranges:
+        notes.append("the chip's figures are a range; the interval carries it")
+    return tuple(notes)
 
 
 def resolve(chip: str | Chip, model: str | Model, catalogue: Any) -> tuple[Chip, Model]:
@@ -92,33 +167,25 @@ def training_yield(
     seq_len: int,
     chips: int,
 ) -> TrainingYield:
-    """Put the parts together: mfu, FLOP/s and tokens/s with one interval."""
+    """The closed form: peak times a measured utilisation of the chip's class, layout and stack in the interval."""
     peak = chip.rates[precision]
     facts = (peak_fact_id(chip, precision), share.fact_id, f"models/{model.id}#params_matmul_active")
-    low_routing = constant("natural_routing_low") if model.n_experts else 1.0
-    method = f"median of {len(share.groups)} measured source group(s), rung {share.rung!r}"
+    low, high = widened(
+        share.value,
+        share.low * (constant("natural_routing_low") if model.n_experts else 1.0),
+        share.high,
+        peak_spread(chip, precision),
+    )
     mfu = Estimate(
         value=share.value,
-        low=share.low * low_routing,
-        high=share.high,
+        low=low,
+        high=high,
         unit="",
-        method=method,
+        method=f"median of {len(share.groups)} measured source group(s), rung {share.rung!r}",
         evidence=share.evidence,
-        breakdown={"natural_routing_low": low_routing} if model.n_experts else {},
         facts=facts,
     )
-    spread = peak_spread(chip, precision)
-    low, high = widened(share.value, mfu.low, mfu.high, spread)
-    flop = Estimate(
-        value=peak * share.value,
-        low=peak * low,
-        high=peak * high,
-        unit="flop/s",
-        method=f"dense {precision} peak x utilisation; {method}",
-        evidence=share.evidence,
-        breakdown={"peak_flop_per_s": peak, "utilisation_share": share.value},
-        facts=facts,
-    )
+    flop = mfu.scaled(peak, "flop/s")
     return TrainingYield(
         chip_id=chip.id,
         model_id=model.id,
@@ -132,7 +199,7 @@ def training_yield(
         flop_per_token=flop_per_token,
         evidence=share.evidence,
         facts=facts,
-        notes=_notes(chip, model, chips),
+        notes=("a figure of the chip is not published: utilisation of its class, no layout worked out",),
     )
 
 
@@ -141,20 +208,3 @@ def widened(value: float, low: float, high: float, spread: tuple[float, float]) 
     down = math.hypot(math.log(value / low), math.log(spread[0]))
     up = math.hypot(math.log(high / value), math.log(spread[1]))
     return value * math.exp(-down), value * math.exp(up)
-
-
-def _notes(chip: Chip, model: Model, chips: int) -> tuple[str, ...]:
-    notes = []
-    state = constant("training_state_bytes_per_param") * model.params_total
-    if chip.mem_bytes and chips > 1 and state > chips * chip.mem_bytes:
-        notes.append(
-            f"weights, gradients and optimizer take about {state / 1e9:,.0f} GB; "
-            f"{chips} chips hold {chips * chip.mem_bytes / 1e9:,.0f} GB"
-        )
-    if model.params_total < constant("small_model_params"):
-        notes.append("smaller than the models the utilisation was measured on: host overhead may cost more than half")
-    if model.n_experts:
-        notes.append("measured with balanced routing; the low end carries natural routing, 10-20 % slower")
-    if chip.rate_ranges:
-        notes.append("the chip's figures are a range; the interval carries it")
-    return tuple(notes)

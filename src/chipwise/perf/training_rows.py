@@ -116,7 +116,7 @@ def precision_name(row: Mapping[str, str], chip: Chip) -> tuple[str, str]:
         return "bf16", "precision blank: the chip has no fp8 rate, 16-bit taken"
     if "mlperf" in (row.get("source_group") or "") and chip.vendor in ("NVIDIA", "AMD"):
         return "fp8", "precision blank: MLPerf submissions on chips with fp8 are mostly fp8"
-    return "", ""
+    return "bf16", "precision blank: 16-bit taken, the default of training stacks"
 
 
 def class_name(precision: str, mixture: bool) -> str:

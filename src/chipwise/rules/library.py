@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,6 @@ def map_points(catalogue: Catalogue, rulebook: Rulebook) -> tuple[Point, ...]:
     for chip in catalogue.chips.values():
         fields = item_fields(chip, rulebook)
         tpp, density = fields["tpp"], fields["perf_density"]
-        if tpp[0] > 0.0 and tpp[1] < 1e9 and density[0] > 0.0 and density[1] < 1e9:
+        if math.isfinite(tpp[1] + density[1]):
             out.append(Point(chip.id, tpp[1], density[1], fields["data_center_design"]))
     return tuple(out)

@@ -1,4 +1,7 @@
-"""Serving yields against measured points; nothing is fitted to them."""
+"""Serving figures against measured points: groups are source, chip, evidence and regime.
+
+A row that cannot be true by a general rule (`chipwise.perf.infer.audit`) is listed with its reason and not scored.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from chipwise.perf.infer.audit import audit
+from chipwise.perf.operators import EVIDENCE
 from chipwise.perf.serving_rows import ServingCase, predict_case, read_serving_case
 from chipwise.validation.score import ScoredRow, cell, read_measured, score
 
@@ -40,20 +45,26 @@ def validate_inference(path: str | Path | None = None) -> dict[str, Any]:
 
     rows = read_measured(path, COLUMNS)
     catalogue = load_catalogue()
-    return score([scored for row in rows for scored in score_row(row, catalogue)])
+    dropped = audit(rows)
+    return score([one for row in rows for one in score_row(row, catalogue, dropped.get(row.get("id") or "", ""))])
 
 
-def score_row(row: Mapping[str, str], catalogue: Any) -> list[ScoredRow]:
-    """One scored row per measured metric of a point; a single row with the reason where none was measured."""
+def score_row(row: Mapping[str, str], catalogue: Any, dropped: str = "") -> list[ScoredRow]:
+    """One scored row per measured metric of a point; a single row with the reason where none was measured.
+
+    `dropped` is why the row must not be scored; empty where it may.
+    """
     measured = {metric: value for metric in METRICS if (value := cell(row, metric)) is not None}
     case = read_serving_case(row, catalogue)
     if not measured:
         return [_row(row, METRICS[0], None, None, "", "missing: a measured metric")]
     if isinstance(case, str):
         return [_row(row, metric, value, None, "", case) for metric, value in measured.items()]
+    if dropped:
+        return [_row(row, metric, value, None, case.notes, f"faulty: {dropped}") for metric, value in measured.items()]
     predicted = predict_case(case)
     if isinstance(predicted, str):
-        return [_row(row, metric, value, None, case.evidence, predicted) for metric, value in measured.items()]
+        return [_row(row, metric, value, None, _evidence(case), predicted) for metric, value in measured.items()]
     return [_judge(row, case, predicted, metric, value) for metric, value in measured.items()]
 
 
@@ -65,10 +76,19 @@ def _judge(
     measured: float,
 ) -> ScoredRow:
     if metric not in predicted:
-        return _row(row, metric, measured, None, case.evidence, f"not modelled for {case.load_type}")
+        return _row(row, metric, measured, None, _evidence(case), f"not modelled for {case.regime}")
     if metric == "output_tps_per_chip" and case.rate_fault:
-        return _row(row, metric, measured, None, case.evidence, case.rate_fault)
-    return _row(row, metric, measured, predicted[metric], case.evidence, "ok")
+        return _row(row, metric, measured, None, _evidence(case), case.rate_fault)
+    return _row(row, metric, measured, predicted[metric], _evidence(case), "ok", group_of(case))
+
+
+def group_of(case: ServingCase) -> str:
+    """Source, chip, evidence and regime: groups are scored apart, never pooled."""
+    return " / ".join((case.source, case.chip.id, EVIDENCE[case.setups[0].evidence], case.regime))
+
+
+def _evidence(case: ServingCase) -> str:
+    return "; ".join(text for text in (EVIDENCE[case.setups[0].evidence], case.notes) if text)
 
 
 def _row(
@@ -78,11 +98,12 @@ def _row(
     span: tuple[float, float, float] | None,
     evidence: str,
     status: str,
+    group: str = "",
 ) -> ScoredRow:
     low, value, high = span or (None, None, None)
     return ScoredRow(
         id=row.get("id") or "",
-        group=row.get("source_id") or "",
+        group=group or row.get("source_id") or "",
         metric=metric,
         measured=measured,
         predicted=value,

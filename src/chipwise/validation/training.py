@@ -1,4 +1,4 @@
-"""Training yields against measured runs, each source group predicted without its own rows."""
+"""The training model against measured runs."""
 
 from __future__ import annotations
 
@@ -6,20 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from chipwise.core.errors import Undetermined
-from chipwise.perf.peaks import peak_spread
-from chipwise.perf.tables import constant
-from chipwise.perf.training import widened
-from chipwise.perf.training_rows import TrainingCase, read_case
-from chipwise.perf.utilisation import Utilisation, utilisation
 from chipwise.validation.score import ScoredRow, cell, read_measured, score
 
 COLUMNS = ("run_id", "source_group", "model", "chip_id", "n_chips", "seq_len", "precision")
-METRICS = ("tokens_per_s_per_chip", "step_time_s")
+METRICS = ("tokens_per_s_per_chip", "step_time_s", "mem_gb")
+GIB = 2.0**30
 
 
 def validate_training(path: str | Path | None = None) -> dict[str, Any]:
-    """Judge training yields on a table of measured runs, without fitting to it.
+    """Judge the training model on a table of measured runs, without fitting to it.
 
     Parameters
     ----------
@@ -38,66 +33,88 @@ def validate_training(path: str | Path | None = None) -> dict[str, Any]:
 
     Notes
     -----
-    The utilisation used for a row is recomputed without its source group where the shipped table learnt from it.
+    The shipped terms are used as they are. The evidence of a row says where its source group was among those that
+    taught them; cross-validated figures stand in ``docs/validation/training.md``.
     """
     from chipwise.catalogue import load_catalogue
+    from chipwise.perf.train.cases import read_run
+    from chipwise.perf.train.predict import predict
+    from chipwise.perf.train.terms import shipped_terms
 
-    rows = read_measured(path, COLUMNS)
-    catalogue = load_catalogue()
-    return score([scored for row in rows for scored in score_row(row, catalogue)])
+    rows, catalogue, terms = read_measured(path, COLUMNS), load_catalogue(), shipped_terms()
+    read = [(row, read_run(row, catalogue, terms)) for row in rows]
+    cases = [(row, case) for row, case in read if not isinstance(case, str)]
+    predictions = dict(
+        zip(map(id, (row for row, _ in cases)), predict([case for _, case in cases], terms), strict=True)
+    )
+    scored: list[ScoredRow] = []
+    for row, case in read:
+        if isinstance(case, str):
+            scored += _blank(row, case)
+        else:
+            scored += score_run(row, case, predictions[id(row)])
+    return score(scored)
 
 
-def score_row(row: Mapping[str, str], catalogue: Any) -> list[ScoredRow]:
+def score_run(row: Mapping[str, str], case: Any, found: Any) -> list[ScoredRow]:
     """One scored row per measured metric of a run; a single row with the reason where there is nothing to score."""
+    if case.out_of_memory:
+        said = "predicted out of memory" if found.out_of_memory else "predicted to fit"
+        return _blank(row, f"ran out of memory; {said}")
+    if case.faults:
+        return _blank(row, f"unsound: {case.faults[0]}")
     measured = {metric: value for metric in METRICS if (value := cell(row, metric)) is not None}
-    case = read_case(row, catalogue)
-    if isinstance(case, str):
-        return [_unscored(row, metric, value, case) for metric, value in measured.items()] or [
-            _unscored(row, "step_time_s", None, case)
-        ]
     if not measured:
-        return [_unscored(row, "step_time_s", None, "missing: step_time_s or tokens_per_s_per_chip")]
-    if case.unsound:
-        return [_unscored(row, metric, value, f"unsound: {case.unsound}") for metric, value in measured.items()]
-    try:
-        share = utilisation(case.chip, case.utilisation_class, chips=case.chips or 1.0, without=case.source_group)
-    except Undetermined as error:
-        return [_unscored(row, metric, value, error.message) for metric, value in measured.items()]
-    return [_scored(row, case, share, metric, value) for metric, value in measured.items()]
+        return _blank(row, "missing: step_time_s or tokens_per_s_per_chip")
+    return [_scored(row, case, found, metric, value) for metric, value in measured.items()]
 
 
-def _unscored(row: Mapping[str, str], metric: str, measured: float | None, status: str) -> ScoredRow:
+def _scored(row: Mapping[str, str], case: Any, found: Any, metric: str, measured: float) -> ScoredRow:
+    from chipwise.perf.train.predict import MEMORY_FACTOR
+    from chipwise.perf.train.spread import taught_sources
+
+    status = "predicted out of memory" if found.out_of_memory and metric != "mem_gb" else "ok"
+    if metric == "mem_gb":
+        value = found.mem_bytes / (GIB if "gib" in (row.get("mem_kind") or "").casefold() else 1e9)
+        low, high = value / MEMORY_FACTOR, value * MEMORY_FACTOR
+    elif metric == "step_time_s":
+        if case.gbs != case.gbs:
+            status = "missing: gbs"
+        value = found.step_s
+        low, high = value / found.factor_down, value * found.factor_up
+    else:
+        value = found.tokens_per_s
+        low, high = value / found.factor_up, value * found.factor_down
+    evidence = found.evidence + ("; its source taught the terms" if case.group in taught_sources() else "")
+    ok = status == "ok"
     return ScoredRow(
-        id=row.get("run_id") or "",
-        group=row.get("source_group") or "",
+        id=case.run_id,
+        group=case.group,
         metric=metric,
         measured=measured,
-        predicted=None,
-        low=None,
-        high=None,
-        evidence="",
+        predicted=value if ok else None,
+        low=low if ok else None,
+        high=high if ok else None,
+        evidence=evidence,
         status=status,
     )
 
 
-def _scored(row: Mapping[str, str], case: TrainingCase, share: Utilisation, metric: str, measured: float) -> ScoredRow:
-    speed = case.peak_flop_per_s / case.flop_per_token * case.per_unit
-    low = share.low * (constant("natural_routing_low") if case.utilisation_class.endswith("moe") else 1.0)
-    low, high = widened(share.value, low, share.high, peak_spread(case.chip, case.precision))
-    span = [speed * value for value in (low, share.value, high)]
-    if metric == "step_time_s":
-        if case.tokens_per_step is None or case.chips is None:
-            return _unscored(row, metric, measured, "missing: gbs" if case.chips else "missing: n_chips")
-        units = case.chips / case.per_unit
-        span = sorted(case.tokens_per_step / (units * value) for value in span)
-    return ScoredRow(
-        id=case.run_id,
-        group=case.source_group,
-        metric=metric,
-        measured=measured,
-        predicted=span[1],
-        low=span[0],
-        high=span[2],
-        evidence="; ".join((f"{share.evidence} ({share.rung})", *case.assumed)),
-        status="ok",
-    )
+def _blank(row: Mapping[str, str], status: str) -> list[ScoredRow]:
+    measured: dict[str, float | None] = {
+        metric: value for metric in METRICS if (value := cell(row, metric)) is not None
+    }
+    return [
+        ScoredRow(
+            id=row.get("run_id") or "",
+            group=row.get("source_group") or "",
+            metric=metric,
+            measured=value,
+            predicted=None,
+            low=None,
+            high=None,
+            evidence="",
+            status=status,
+        )
+        for metric, value in (list(measured.items()) or [("step_time_s", None)])
+    ]

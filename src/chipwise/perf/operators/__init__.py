@@ -6,6 +6,7 @@ shapes, plain numbers or arrays that broadcast.
 
 from chipwise.perf.operators.attention import attention_decode, attention_prefill, mla_decode, mla_prefill
 from chipwise.perf.operators.experts import moe
+from chipwise.perf.operators.linear import linear_decode, linear_prefill
 from chipwise.perf.operators.matrix import gemm, logits
 from chipwise.perf.operators.objects import EVIDENCE, OperatorProfile, OperatorTime, Surface
 from chipwise.perf.operators.profile import operator_profile
@@ -36,6 +37,8 @@ __all__ = [
     "embedding",
     "gemm",
     "kv_copy",
+    "linear_decode",
+    "linear_prefill",
     "logits",
     "mla_decode",
     "mla_prefill",

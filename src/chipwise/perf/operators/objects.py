@@ -130,6 +130,8 @@ class OperatorProfile:
     streaming : mapping of str to StreamingRate
     missing : mapping of (operator, precision) to str
         Why an operator cannot be answered at a precision.
+    notes : tuple of str
+        What an engine or own timings changed.
     """
 
     chip_id: str
@@ -139,6 +141,7 @@ class OperatorProfile:
     surfaces: Mapping[SurfaceKey, Surface]
     streaming: Mapping[str, StreamingRate]
     missing: Mapping[tuple[str, str], str]
+    notes: tuple[str, ...] = ()
 
     def surface(self, operator: str, precision: str, variant: str = "") -> Surface:
         """The table of one operator.

@@ -18,6 +18,7 @@ from chipwise.perf.operators.coordinates import (
 )
 from chipwise.perf.operators.experts import moe
 from chipwise.perf.operators.ladder import OPERATORS
+from chipwise.perf.operators.linear import CHUNK, linear_decode, linear_prefill
 from chipwise.perf.operators.matrix import gemm, logits
 from chipwise.perf.operators.objects import OperatorProfile, OperatorTime
 from chipwise.perf.operators.precision import ATTENTION, PRECISIONS, canonical
@@ -109,6 +110,7 @@ def _prefill(p: OperatorProfile, d: Dims, s: Settings) -> OperatorTime:
         d["head-dim"],
         context=d["context"],
         window=d.get("window"),
+        density=d.get("density", 1.0),
         dtype=s.dtype,
         kv_dtype=s.kv_dtype,
     )
@@ -123,6 +125,7 @@ def _decode(p: OperatorProfile, d: Dims, s: Settings) -> OperatorTime:
         d["kv-heads"],
         d["head-dim"],
         window=d.get("window"),
+        density=d.get("density", 1.0),
         kv_dtype=s.kv_dtype,
     )
 
@@ -148,6 +151,8 @@ def _streamed(cost: Callable[[OperatorProfile, Dims], OperatorTime], **defaults:
 
 _HEADS = {"heads": 64.0, "kv-heads": 8.0, "head-dim": 128.0}
 
+_STATE = {"heads": 64.0, "key-dim": 128.0, "value-dim": 128.0}
+
 OPERATIONS: dict[str, Entry] = {
     "gemm": Entry(
         defaults={"m": 4096.0, "n": 8192.0, "k": 8192.0},
@@ -163,13 +168,13 @@ OPERATIONS: dict[str, Entry] = {
     ),
     "attention-prefill": Entry(
         defaults={"sequences": 1.0, "tokens": 4096.0, **_HEADS, "context": 0.0},
-        optional=("window",),
+        optional=("window", "density"),
         cost=_prefill,
         table=_prefill_table,
     ),
     "attention-decode": Entry(
         defaults={"sequences": 64.0, "context": 4096.0, **_HEADS},
-        optional=("window",),
+        optional=("window", "density"),
         cost=_decode,
         table=_decode_table,
     ),
@@ -200,6 +205,20 @@ OPERATIONS: dict[str, Entry] = {
         optional=(),
         cost=_moe,
         table=_moe_table,
+    ),
+    "linear-prefill": Entry(
+        defaults={"sequences": 1.0, "tokens": 4096.0, **_STATE},
+        optional=("chunk",),
+        cost=lambda p, d, _: linear_prefill(
+            p, d["sequences"], d["tokens"], d["heads"], d["key-dim"], d["value-dim"], chunk=d.get("chunk", CHUNK)
+        ),
+        table=lambda _, __: ("prefill", "bf16", "128", ()),
+    ),
+    "linear-decode": Entry(
+        defaults={"sequences": 64.0, **_STATE},
+        optional=(),
+        cost=lambda p, d, _: linear_decode(p, d["sequences"], d["heads"], d["key-dim"], d["value-dim"]),
+        table=_none,
     ),
     "norm": _streamed(lambda p, d: streaming.norm(p, d["tokens"], d["hidden"]), tokens=4096.0, hidden=8192.0),
     "rotary": _streamed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from chipwise.catalogue.frozen import FrozenMapping
@@ -29,10 +29,20 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from chipwise.perf.calibration import Measurement
+
 KERNELS = ("best", "median")
 
 
-def operator_profile(chip: Chip, *, kernels: str = "best", without: Collection[str] = ()) -> OperatorProfile:
+def operator_profile(
+    chip: Chip,
+    *,
+    kernels: str = "best",
+    without: Collection[str] = (),
+    engine: str | None = None,
+    version: str | None = None,
+    calibration: Sequence[Measurement] | None = None,
+) -> OperatorProfile:
     """Coefficients of every operator on `chip`.
 
     Parameters
@@ -43,6 +53,10 @@ def operator_profile(chip: Chip, *, kernels: str = "best", without: Collection[s
         Fastest engine and version of the tables, or the middle of them.
     without : collection of str
         Chips whose tables must not be used.
+    engine, version : str, optional
+        Takes the median kernels, whatever `kernels` says, and widens the interval: see `engine.for_engine`.
+    calibration : sequence of Measurement, optional
+        Own timings, of `read_calibration`; those of this chip move and narrow it.
 
     Raises
     ------
@@ -51,13 +65,23 @@ def operator_profile(chip: Chip, *, kernels: str = "best", without: Collection[s
     OutsideModelRange
         The chip works from on-chip memory.
     InputError
-        `kernels` is neither.
+        `kernels` is neither, or a version has no engine.
     """
     if kernels not in KERNELS:
         raise InputError(f"{kernels!r} is no choice of kernels", place="kernels", allowed=", ".join(KERNELS))
     if not isinstance(chip.rates, FrozenMapping):
         chip = dataclasses.replace(chip, rates=FrozenMapping(chip.rates))
-    return _profile(chip, kernels, tuple(sorted(without)))
+    left_out = tuple(sorted(without))
+    found = _profile(chip, kernels, left_out)
+    if engine is not None or version is not None:
+        from chipwise.perf.operators.engine import for_engine
+
+        found = for_engine(_profile(chip, "best", left_out), _profile(chip, "median", left_out), engine, version)
+    if calibration is not None:
+        from chipwise.perf.operators.calibrated import calibrated
+
+        found = calibrated(found, calibration)
+    return found
 
 
 @functools.lru_cache(maxsize=64)

@@ -111,7 +111,9 @@ def _point(profile: OperatorProfile, operator: str, entry: Entry, dims: Dims, se
         kind, precision, variant, at = place
         surface = profile.surface(kind, precision, variant)
         peak, launch, tables = surface.peak_flop_per_s, surface.law.launch_s, surface.donors
-        if not surface.covers(*at):
+        if not at:
+            evidence = f"{evidence}, no kernel of its own"
+        elif not surface.covers(*at):
             evidence = f"{evidence}, beyond the measured grid"
     terms = {"compute": cost.flop / peak, "memory": cost.bytes / profile.bytes_per_s, "launch": launch}
     return OperatorPoint(

@@ -1,0 +1,223 @@
+"""One copy of a model laid out on chips: formats, tables, links, and what the weights take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chipwise.catalogue.objects import Chip, Model
+from chipwise.core.errors import InputError
+from chipwise.perf.infer.shapes import Product, Work, work_of
+from chipwise.perf.machine import KV_BYTES, WEIGHT_BYTES, measured_relative
+from chipwise.perf.operators import OperatorProfile, operator_profile
+from chipwise.perf.tables import constant
+from chipwise.perf.topology.build import machine as build_topology
+from chipwise.perf.topology.objects import Machine as Topology
+
+MATRIX_FORMATS = {
+    "16-bit": "bf16",
+    "fp8": "fp8",
+    "int8": "int8",
+    "w8": "int8_wo",
+    "fp4": "fp4",
+    "int4": "int4_wo",
+}
+"""Operator table of the matrix products by weight format."""
+
+BLOCK_SCALED = ("DeepSeek", "Kimi", "GLM", "MiniMax")
+"""Families published in fp8 with a scale per block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How one copy is divided.
+
+    Parameters
+    ----------
+    tensor : int
+        Chips that share one attention.
+    data : int
+        Attention copies that share one set of experts.
+    expert : int
+        Ways the experts are divided; the rest of ``tensor * data`` divides their width.
+    pipeline : int
+        Stages.
+    """
+
+    tensor: int = 1
+    data: int = 1
+    expert: int = 1
+    pipeline: int = 1
+
+    def __post_init__(self) -> None:
+        if min(self.tensor, self.data, self.expert, self.pipeline) < 1 or (self.tensor * self.data) % self.expert:
+            raise InputError(
+                f"tensor {self.tensor}, data {self.data}, expert {self.expert}, pipeline {self.pipeline}",
+                place="layout",
+                allowed="whole numbers, and experts divided into a divisor of tensor x data",
+            )
+
+    @property
+    def group(self) -> int:
+        """Chips of one stage."""
+        return self.tensor * self.data
+
+    @property
+    def chips(self) -> int:
+        """Chips of one copy."""
+        return self.group * self.pipeline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Setup:
+    """One copy of a model on chips, ready to be costed.
+
+    Parameters
+    ----------
+    attention_format, dense_format : str
+        Operator tables of the attention and feed-forward products.
+    expert_format : str
+        Operator table of the experts; ``8-bit`` where only 4 and 16 bits were measured.
+    capped : float
+        Arithmetic left by a power limit, at most 1.
+    """
+
+    chip: Chip
+    model: Model
+    work: Work
+    layout: Layout
+    profile: OperatorProfile
+    topology: Topology
+    engine: str
+    precision: str
+    kv_precision: str
+    attention_format: str
+    dense_format: str
+    expert_format: str
+    capped: float
+    evidence: int
+
+    @property
+    def kv_format(self) -> str:
+        """Operator table of the cache."""
+        return "bf16" if self.kv_precision == "16-bit" else "fp8"
+
+
+def build_setup(
+    chip: Chip,
+    model: Model,
+    layout: Layout,
+    *,
+    precision: str,
+    kv_precision: str,
+    engine: str,
+    catalogue: Any,
+    without: tuple[str, ...] = (),
+) -> Setup:
+    """Lay one copy of `model` on chips.
+
+    Parameters
+    ----------
+    precision : str
+        As `chipwise.perf.machine.weight_precision_of` returns it.
+    without : tuple of str
+        Chips whose kernel tables must not be used.
+
+    Raises
+    ------
+    Undetermined
+        A needed figure of chip or model is not published.
+    OutsideModelRange
+        The chip works from on-chip memory.
+    """
+    profile, work = operator_profile(chip, without=without), work_of(model)
+    plain = _tabled(profile, "gemm", _block(model, MATRIX_FORMATS[precision]))
+    native = model.native_precision.casefold()
+    mixed = precision == "int4" and bool(work.experts)
+    latent_fp4 = precision == "fp4" and model.attention.startswith("mla")
+    expert = MATRIX_FORMATS[precision]
+    if precision == "int4" and native.startswith("mxfp4"):
+        expert = "mxfp4_wo"
+    elif precision in ("int8", "w8"):
+        expert = "8-bit"
+    elif precision == "fp8":
+        expert = _block(model, "fp8")
+    relative = measured_relative(chip, precision)
+    return Setup(
+        chip=chip,
+        model=model,
+        work=work,
+        layout=layout,
+        profile=profile,
+        topology=build_topology(chip, chips=layout.chips, catalogue=catalogue),
+        engine=engine,
+        precision=precision,
+        kv_precision=kv_precision,
+        attention_format="bf16" if mixed or latent_fp4 else plain,
+        dense_format="bf16" if mixed else plain,
+        expert_format=expert if expert == "8-bit" else _tabled(profile, "moe", expert),
+        capped=_power_factor(chip, catalogue.chip(relative) if relative else None),
+        evidence=profile.surface("gemm", "bf16").evidence,
+    )
+
+
+def _block(model: Model, name: str) -> str:
+    return "fp8_block" if name == "fp8" and model.family.startswith(BLOCK_SCALED) else name
+
+
+def _tabled(profile: OperatorProfile, operator: str, wanted: str) -> str:
+    """`wanted`, or the nearest format that the chip has a table or a rate for."""
+    for name in (wanted, "fp8", "bf16"):
+        if any(key[:2] == (operator, name) for key in profile.surfaces):
+            return name
+    return "bf16"
+
+
+def _power_factor(chip: Chip, relative: Chip | None) -> float:
+    """Arithmetic of a part with less power per peak than the relative that was measured."""
+    if relative is None or not chip.tdp_w or not relative.tdp_w:
+        return 1.0
+    ours, theirs = chip.rates.get("bf16"), relative.rates.get("bf16")
+    if not ours or not theirs:
+        return 1.0
+    ratio = (chip.tdp_w / ours) / (relative.tdp_w / theirs)
+    return float(min(1.0, ratio ** constant("power_exponent")))
+
+
+def product_bytes(setup: Setup, product: Product) -> float:
+    """Bytes of one product's weights on one chip, all layers."""
+    kept = setup.precision in ("int4", "fp4")
+    plain = product.kind in ("router", "head") or (
+        kept and (setup.dense_format if product.kind == "dense" else setup.attention_format) == "bf16"
+    )
+    each = WEIGHT_BYTES["16-bit"] if plain else WEIGHT_BYTES[setup.precision]
+    divided = setup.layout.tensor if product.split else 1
+    return product.n * product.k * product.count * each / divided
+
+
+def weight_bytes_per_chip(setup: Setup) -> float:
+    """Bytes of weights on one chip; experts are divided over the whole stage."""
+    layout, work = setup.layout, setup.work
+    total = sum(product_bytes(setup, product) for product in work.products)
+    if work.experts is not None:
+        each = 3.0 * work.experts.hidden * work.experts.width
+        every = work.experts.layers * work.experts.count * each
+        total += every * WEIGHT_BYTES[setup.precision] / layout.group
+    table = 0.0 if setup.model.shape is not None and setup.model.shape.tied_embeddings else work.vocab * work.hidden
+    return (total + table * WEIGHT_BYTES["16-bit"] / layout.tensor) / layout.pipeline
+
+
+def cache_bytes_per_chip(setup: Setup, context: Any) -> Any:
+    """Cache of one request of `context` tokens on one chip that holds it, byte; `context` may be an array."""
+    model, layout = setup.model, setup.layout
+    each = KV_BYTES[setup.kv_precision]
+    latent = model.attention.startswith("mla")
+    shared = 1.0 if latent or not model.kv_heads else float(min(layout.tensor, model.kv_heads))
+    window = 0.0
+    if model.kv_elems_per_token_window and model.sliding_window:
+        import numpy as np
+
+        window = model.kv_elems_per_token_window * np.minimum(context, float(model.sliding_window))
+    grown = (model.kv_elems_per_token + model.index_elems_per_token) * context + window
+    state = WEIGHT_BYTES["16-bit"] * model.state_elems_per_sequence / layout.tensor
+    return (each * grown / shared + state) / layout.pipeline

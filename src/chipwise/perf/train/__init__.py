@@ -1,0 +1,1 @@
+"""The time and memory of one training step over arrays of layouts, its free terms, and the search."""

@@ -1,0 +1,71 @@
+"""What a fleet costs by the hour, from lawful prices of the catalogue with their source; otherwise chips alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+LAWFUL_KINDS = ("rental on-demand", "rental reserved")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetCost:
+    """Chips of a fleet and, where every chip has a rental price in the catalogue, USD an hour.
+
+    Parameters
+    ----------
+    price_ids : tuple of str
+        Price observations used.
+    note : str
+        Which chip has no price.
+    """
+
+    chips: int
+    usd_per_hour: float | None
+    price_ids: tuple[str, ...]
+    sources: tuple[str, ...]
+    note: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types for JSON."""
+        return {
+            "chips": self.chips,
+            "usd_per_hour": self.usd_per_hour,
+            "prices": list(self.price_ids),
+            "sources": list(self.sources),
+            "note": self.note,
+        }
+
+
+def fleet_cost(chips: Mapping[str, int], catalogue: Any) -> FleetCost:
+    """Cost of a fleet at the newest on-demand or reserved rental price of each chip; grey-market rows never count."""
+    total, ids, sources, lacking = 0.0, [], [], []
+    for chip, count in chips.items():
+        price = rental_price(chip, catalogue)
+        if price is None:
+            lacking.append(chip)
+            continue
+        total += count * price.usd_per_gpu_hour
+        ids.append(price.id)
+        sources.append(f"{price.source} ({price.date}, {price.kind})")
+    return FleetCost(
+        chips=sum(chips.values()),
+        usd_per_hour=None if lacking else total,
+        price_ids=tuple(ids),
+        sources=tuple(sources),
+        note=f"no lawful rental price in the catalogue for {', '.join(lacking)}: compared by chips" if lacking else "",
+    )
+
+
+def rental_price(chip: str, catalogue: Any) -> Any:
+    """Newest on-demand or reserved rental price of a chip; None where there is none.
+
+    Spot, street and resale observations are no offers one can plan on and never count.
+    """
+    rows = [
+        price
+        for price in catalogue.prices
+        if price.item_id == chip and price.usd_per_gpu_hour and price.kind in LAWFUL_KINDS and price.reliability != "C"
+    ]
+    return max(rows, key=lambda price: (price.date, price.id), default=None)

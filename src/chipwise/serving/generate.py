@@ -1,0 +1,207 @@
+"""Make workloads: streams of arrivals, lengths, mixtures of clients, sessions; scale and splice them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from chipwise.core.errors import InputError
+from chipwise.serving.trace import Trace, build_trace
+
+FORMS = "poisson:RATE:IN:OUT[:N], gamma:RATE:CV:IN:OUT[:N], diurnal:RATE:PEAK_TO_MEAN:IN:OUT[:HOURS]"
+
+
+def generate(form: str, *, seed: int = 0, requests: int = 10_000, lengths: Trace | None = None) -> Trace:
+    """A workload from its short form.
+
+    Parameters
+    ----------
+    form : str
+        ``poisson:6:512:128`` is 6 requests/s of 512 tokens in and 128 out; ``gamma:6:3:512:128`` has a coefficient of
+        variation of 3 between arrivals; ``diurnal:6:3:512:128:24`` swings over the day with that peak to mean.
+    seed : int
+    requests : int
+        Where the form does not say how many.
+    lengths : Trace, optional
+        Lengths are drawn from its requests, pairs kept, instead of IN and OUT.
+
+    Raises
+    ------
+    InputError
+        Not such a form.
+
+    Examples
+    --------
+    >>> len(generate("poisson:6:512:128:100"))
+    100
+    """
+    import numpy as np
+
+    kind, *rest = form.split(":")
+    counts = {"poisson": 3, "gamma": 4, "diurnal": 4}
+    try:
+        numbers = [float(text) for text in rest]
+    except ValueError:
+        numbers = []
+    if kind not in counts or not counts[kind] <= len(numbers) <= counts[kind] + 1 or min(numbers) <= 0:
+        raise InputError(f"{form!r} is no workload", place="--trace", allowed=FORMS)
+    draw = np.random.default_rng(seed)
+    last = numbers[counts[kind]] if len(numbers) > counts[kind] else None
+    if kind == "diurnal":
+        arrival = diurnal_arrivals(numbers[0], numbers[1], 3600.0 * (last or 24.0), draw)
+    else:
+        arrival = gamma_arrivals(numbers[0], numbers[1] if kind == "gamma" else 1.0, int(last or requests), draw)
+    inputs, outputs = (np.full(len(arrival), int(value)) for value in numbers[counts[kind] - 2 : counts[kind]])
+    if lengths is not None:
+        pick = draw.integers(len(lengths), size=len(arrival))
+        inputs, outputs = lengths.input_tokens[pick], lengths.output_tokens[pick]
+    return build_trace(form, arrival, inputs, outputs, source="generated")
+
+
+def gamma_arrivals(rate_per_s: float, cv: float, count: int, draw: Any) -> Any:
+    """Arrival times with gamma gaps; a `cv` of 1 is a Poisson stream."""
+    import numpy as np
+
+    shape = 1.0 / (cv * cv)
+    return np.cumsum(draw.gamma(shape, 1.0 / (rate_per_s * shape), size=count))
+
+
+def diurnal_arrivals(rate_per_s: float, peak_to_mean: float, duration_s: float, draw: Any) -> Any:
+    """Poisson arrivals whose rate swings once a day; the trough follows from the mean."""
+    import numpy as np
+
+    peak = rate_per_s * peak_to_mean
+    count = int(draw.poisson(peak * duration_s))
+    times = np.sort(draw.random(count) * duration_s)
+    power = diurnal_power(peak_to_mean)
+    level = ((1.0 - np.cos(2.0 * np.pi * times / 86400.0)) / 2.0) ** power
+    return times[draw.random(count) < level]
+
+
+def diurnal_power(peak_to_mean: float) -> float:
+    """Exponent of the raised cosine with that peak to mean; 1 gives 2."""
+    low, high = 0.0, 64.0
+    for _ in range(60):
+        middle = (low + high) / 2.0
+        mean = math.exp(math.lgamma(middle + 0.5) - math.lgamma(middle + 1.0)) / math.sqrt(math.pi)
+        low, high = (middle, high) if 1.0 / mean < peak_to_mean else (low, middle)
+    return (low + high) / 2.0
+
+
+def scaled(trace: Trace, factor: float) -> Trace:
+    """The same requests at `factor` times the rate; bursts keep their shape."""
+    if not factor > 0:
+        raise InputError(f"{factor} is no factor", place="scaled", allowed="a positive number")
+    cancel = None if trace.cancel_s is None else trace.arrival_s / factor + (trace.cancel_s - trace.arrival_s)
+    return dataclasses.replace(trace, arrival_s=trace.arrival_s / factor, cancel_s=cancel)
+
+
+def resampled(trace: Trace, seed: int) -> Trace:
+    """A fresh run of the same load: lengths redrawn in pairs, arrivals redrawn within each minute.
+
+    Notes
+    -----
+    Counts per minute are Poisson about the trace's own, so that slow swings stay and the fine order is new. Prefixes
+    travel with their request.
+    """
+    import numpy as np
+
+    draw = np.random.default_rng(seed)
+    origin = trace.arrival_s[0]
+    minute = ((trace.arrival_s - origin) // 60.0).astype(int)
+    width = 60.0 if minute[-1] else max(trace.duration_s, 1e-9)
+    picks, times = [], []
+    for m in range(int(minute[-1]) + 1):
+        members = np.flatnonzero(minute == m)
+        if not len(members):
+            continue
+        pick = np.sort(draw.choice(members, size=int(draw.poisson(len(members)))))
+        picks.append(pick)
+        times.append(np.sort(draw.random(len(pick))) * width + m * width)
+    index = np.concatenate(picks) if picks else np.zeros(0, int)
+    if not len(index):
+        return trace
+    return dataclasses.replace(trace.taken(index), arrival_s=np.concatenate(times))
+
+
+def spliced(first: Trace, second: Trace, *, gap_s: float = 0.0) -> Trace:
+    """One trace after the other."""
+    import numpy as np
+
+    later = second.arrival_s - second.arrival_s[0] + first.arrival_s[-1] + gap_s
+    return build_trace(
+        f"{first.name}, {second.name}",
+        np.concatenate((first.arrival_s, later)),
+        np.concatenate((first.input_tokens, second.input_tokens)),
+        np.concatenate((first.output_tokens, second.output_tokens)),
+        source=f"{first.source}; {second.source}",
+    )
+
+
+def merged(*traces: Trace) -> Trace:
+    """Several traces at once, each on its own clock from 0."""
+    import numpy as np
+
+    return build_trace(
+        " + ".join(trace.name for trace in traces),
+        np.concatenate([trace.arrival_s - trace.arrival_s[0] for trace in traces]),
+        np.concatenate([trace.input_tokens for trace in traces]),
+        np.concatenate([trace.output_tokens for trace in traces]),
+        source="; ".join(sorted({trace.source for trace in traces})),
+    )
+
+
+def sessions(
+    rate_per_s: float,
+    count: int,
+    *,
+    turns: float,
+    think_s: float,
+    question_tokens: int,
+    answer_tokens: int,
+    seed: int = 0,
+    prefix_tokens: int = 64,
+    answer_s_per_token: float = 0.03,
+) -> Trace:
+    """Conversations: each turn sends all earlier text again, after a pause to think.
+
+    Parameters
+    ----------
+    turns : float
+        Mean turns of a session (geometric).
+    think_s : float
+        Mean pause before the next turn (exponential), counted from the expected end of the answer.
+    prefix_tokens : int
+        Tokens of one shared prefix block.
+
+    Notes
+    -----
+    The trace is open: turns are not held back by slow answers, `answer_s_per_token` stands for them.
+    """
+    import numpy as np
+
+    draw = np.random.default_rng(seed)
+    times: list[float] = []
+    inputs: list[int] = []
+    prefix: list[list[int]] = []
+    begun = np.cumsum(draw.exponential(1.0 / rate_per_s, size=count))
+    for number, start in enumerate(begun.tolist()):
+        now, context = start, 0
+        for turn in range(int(draw.geometric(1.0 / turns))):
+            if turn:
+                now += answer_tokens * answer_s_per_token + float(draw.exponential(think_s))
+            context += question_tokens
+            times.append(now)
+            inputs.append(context)
+            prefix.append([number * 100_000 + block for block in range(context // prefix_tokens)])
+            context += answer_tokens
+    return build_trace(
+        "sessions",
+        times,
+        inputs,
+        np.full(len(times), answer_tokens),
+        prefix=prefix,
+        prefix_tokens=prefix_tokens,
+        source="generated",
+    )

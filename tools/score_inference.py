@@ -1,0 +1,102 @@
+"""Score the inference model with each source left out of its fit; print the filter, the groups and the bars.
+
+    python tools/score_inference.py FACTS
+
+Groups are source, chip, evidence and regime. ``bars`` are means over groups of the median error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chipwise.perf.infer.audit import tally
+from chipwise.perf.infer.predict import spread
+from fit_inference import METRICS, REGIMES, fit, groups, left_out, predict, quantiles, read_points, rung_of
+
+LEAST_ROWS = 5
+
+
+def error(logs: np.ndarray) -> float:
+    """Median of the absolute error, share."""
+    return float(np.median(np.abs(np.exp(-logs) - 1.0)))
+
+
+def bars(found: Mapping[Any, np.ndarray], label: str) -> None:
+    """Means over groups, all and those of at least five rows."""
+    for metric in METRICS:
+        for regime in REGIMES:
+            rows = [logs for key, logs in found.items() if key[3:] == (regime, metric)]
+            if rows:
+                every = np.mean([error(logs) for logs in rows])
+                large = [error(logs) for logs in rows if logs.size >= LEAST_ROWS]
+                part = f"{np.mean(large):6.1%} of {len(large):2d} groups of 5 rows or more" if large else ""
+                print(f"{label:10s} {metric:20s} {regime:15s} {every:6.1%} of {len(rows):2d} groups  {part}")
+
+
+def coverage(found: Mapping[Any, np.ndarray]) -> None:
+    """Share of left-out figures inside the shipped interval, and its width."""
+    for metric in METRICS:
+        for rung in ("chip", "family", "sheet"):
+            inside, width = [], []
+            for key, logs in found.items():
+                if key[2] == rung and key[4] == metric:
+                    low, high = spread()[rung, key[3], metric]
+                    inside += ((logs >= np.log(low)) & (logs <= np.log(high))).tolist()
+                    width.append(high / low)
+            if inside:
+                share, ratio = np.mean(inside), np.median(width)
+                print(f"coverage   {metric:20s} {rung:15s} {share:6.1%}  median high/low {ratio:.1f}")
+
+
+def jackknife(found: Mapping[Any, np.ndarray]) -> None:
+    """Coverage of intervals made without the source they are asked about."""
+    sources = sorted({key[0] for key in found})
+    for metric in METRICS:
+        inside: list[bool] = []
+        for source in sources:
+            others = [logs for key, logs in found.items() if key[0] != source and key[4] == metric]
+            for key, logs in found.items():
+                if key[0] == source and key[4] == metric and others:
+                    low, high = quantiles(others)
+                    inside += ((logs >= low) & (logs <= high)).tolist()
+        print(f"jackknife  {metric:20s} {np.mean(inside):6.1%} inside an interval pooled from other sources")
+
+
+def main() -> None:
+    """Read, fit, leave out, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("facts", type=Path)
+    args = parser.parse_args()
+    begun = time.process_time()
+    points, why, dropped = read_points(args.facts)
+    for reason, count in tally(dropped):
+        print(f"dropped    {count:5d} {reason}")
+    for name, count in why.most_common():
+        print(f"not scored {count:5d} {name}")
+    print(f"scored     {len(points)} rows")
+    bars(groups(points, predict(points, fit(points))), "in sample")
+    outside = groups(points, left_out(points))
+    bars(outside, "left out")
+    print("bias is the median of predicted over measured")
+    for key, logs in sorted(outside.items()):
+        bias = np.exp(-np.median(logs))
+        print(f"  {' / '.join(key):90s} {logs.size:4d} rows  error {error(logs):6.1%}  bias {bias:.2f}")
+    coverage(outside)
+    jackknife(outside)
+    absolute = [
+        abs(predicted["ttft_mean_ms"] - point.measured["ttft_mean_ms"])
+        for point, predicted in zip(points, predict(points, fit(points)), strict=True)
+        if point.case.regime == "closed" and "ttft_mean_ms" in point.measured and rung_of(point) == "chip" and predicted
+    ]
+    print(f"TTFT at fixed concurrency, in sample: median absolute error {np.median(absolute):.0f} ms")
+    print(f"{time.process_time() - begun:.0f} CPU s")
+
+
+if __name__ == "__main__":
+    main()
