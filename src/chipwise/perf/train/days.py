@@ -67,7 +67,7 @@ def goodput(failure_s: float, checkpoint_s: float, restart_s: float) -> tuple[fl
     --------
     >>> interval, share = goodput(10_000.0, 50.0, 500.0)
     >>> round(interval), round(share, 3)
-    (1000.0, 0.852)
+    (1000, 0.852)
     """
     interval = math.sqrt(2.0 * checkpoint_s * failure_s)
     lost = checkpoint_s / (interval + checkpoint_s) + (interval / 2.0 + restart_s) / failure_s
