@@ -81,7 +81,7 @@ def test_files_that_unfold_are_refused(tmp_path: Path) -> None:
     bombs = {
         "too many nodes": "l0: &l0 [x, x, x, x, x, x, x, x, x]\n"
         + "".join(f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]\n" for i in range(1, 12)),
-        "nested too deeply": "[" * 5000 + "]" * 5000,
+        "nested too deeply|nesting depth": "[" * 5000 + "]" * 5000,
         "merge key": "a: &a {b: 1}\nc:\n  <<: *a\n",
         "no finished anchor": "a: &a [*a]\n",
         "not valid YAML|tag": "a: !!python/object/apply:os.system ['true']\n",
