@@ -3,8 +3,8 @@
     python tools/build_utilisation.py FACTS
 
 Writes ``src/chipwise/data/perf/``: ``utilisation.csv``, ``utilisation_spread.csv`` and ``utilisation_sources.csv`` from
-``FACTS/training/runs.csv`` and ``efficiency.csv`` from ``FACTS/inference/operators``. The same facts give the same
-bytes. ``constants.csv`` beside them is written by hand, each number with its source.
+``FACTS/training/runs.csv``. The same facts give the same bytes. ``constants.csv`` beside them is written by hand, each
+number with its source.
 """
 
 from __future__ import annotations
@@ -181,105 +181,6 @@ def spread_rows(cases: Sequence[TrainingCase], groups: Sequence[GroupMedian]) ->
     return rows
 
 
-GEMM_PRECISION = {"bfloat16": "16-bit", "fp8": "fp8", "nvfp4": "fp4", "sq": "int8", "int4_wo": "int4"}
-MOE_PRECISION = {"bfloat16": "16-bit", "fp8": "fp8", "nvfp4": "fp4", "w4a16_mxfp4": "int4"}
-ATTENTION_PRECISION = {"bfloat16": "16-bit", "fp8": "fp8"}
-MOE_BYTES = {"16-bit": 2.0, "fp8": 1.0, "fp4": 0.5625, "int4": 0.53125}
-WEIGHT_BAND = "64-256M"
-
-
-def gemm_figures(folder: Path) -> Iterable[tuple[str, str, str, float, float, float, int, str]]:
-    """(chip, operator, precision, low, value, high, shapes, source) of matrix products."""
-    name = "gemm_efficiency_summary.csv"
-    for row in read(folder / name):
-        precision = GEMM_PRECISION.get(row["gemm_dtype"])
-        if precision is None or row["weight_elems"] != WEIGHT_BAND:
-            continue
-        low, high = float(row["roofline_eff_p10"]), float(row["roofline_eff_p90"])
-        if row["m_range"] == "17-64":
-            yield (
-                row["chip"],
-                "gemm_memory",
-                precision,
-                low,
-                float(row["roofline_eff_p50"]),
-                high,
-                int(row["shapes"]),
-                name,
-            )
-        if row["m_range"] == "4097-16384":
-            yield row["chip"], "gemm_compute", precision, low, float(row["mfu_p50"]), high, int(row["shapes"]), name
-
-
-def attention_figures(folder: Path) -> Iterable[tuple[str, str, str, float, float, float, int, str]]:
-    """The same for attention: share of bandwidth in decode, share of the 16-bit peak in prefill."""
-    name = "attention_decode_efficiency_summary.csv"
-    for row in read(folder / name):
-        precision = ATTENTION_PRECISION.get(row["kv_cache_dtype"])
-        if precision and row["kv_read"] == ">1GB":
-            low, value, high = (float(row[f"bw_frac_{part}"]) for part in ("p10", "p50", "p90"))
-            yield row["chip"], "decode_attention", precision, low, value, high, int(row["shapes"]), name
-    name = "attention_prefill_efficiency_summary.csv"
-    for row in read(folder / name):
-        if row["attn_dtype"] == "bfloat16" and row["head_dim"] == "128" and row["isl_range"] == "2049-8192":
-            value, high = float(row["mfu_vs_bf16_p50"]), float(row["mfu_vs_bf16_max"])
-            yield row["chip"], "prefill_attention", "16-bit", value, value, high, int(row["shapes"]), name
-
-
-def expert_figures(folder: Path, catalogue: Any) -> Iterable[tuple[str, str, str, float, float, float, int, str]]:
-    """The same for mixtures of experts, balanced routing, one rank: clear memory and clear compute regimes."""
-    from pyarrow import parquet
-
-    columns = ["chip", "moe_dtype", "num_tokens", "hidden_size", "inter_size", "topk", "num_experts", "moe_tp_size"]
-    table = parquet.read_table(folder / "moe.parquet", columns=[*columns, "moe_ep_size", "distribution", "best_ms"])
-    found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
-    for row in table.to_pylist():
-        precision = MOE_PRECISION.get(row["moe_dtype"])
-        if precision is None or (row["moe_tp_size"], row["moe_ep_size"], row["distribution"]) != (1, 1, "balanced"):
-            continue
-        chip = catalogue.chip(row["chip"])
-        peak = chip.rates.get(precision if precision in ("fp8", "fp4") else "bf16")
-        if not peak:
-            continue
-        share = row["topk"] / row["num_experts"]
-        weights = 3.0 * row["hidden_size"] * row["inter_size"]
-        compute = 2.0 * weights * row["topk"] * row["num_tokens"] / peak
-        touched = row["num_experts"] * (1.0 - (1.0 - share) ** row["num_tokens"]) * weights * MOE_BYTES[precision]
-        memory = touched / chip.mem_bytes_per_s
-        if touched > 2e8 and memory > 4.0 * compute:
-            found[row["chip"], "moe_memory", precision].append(memory / (row["best_ms"] / 1e3))
-        if compute > 4.0 * memory and row["num_tokens"] >= 4096:
-            found[row["chip"], "moe_compute", precision].append(compute / (row["best_ms"] / 1e3))
-    for (chip_id, operator, precision), values in sorted(found.items()):
-        values.sort()
-        low, value, high = (values[int(len(values) * level)] for level in (0.1, 0.5, 0.9))
-        yield chip_id, operator, precision, low, value, high, len(values), "moe.parquet"
-
-
-def efficiency_rows(facts: Path, catalogue: Any) -> list[dict[str, Any]]:
-    """The shipped table of operator efficiencies; a share above 1 (cache reuse) is cut to 1."""
-    folder = facts / "inference" / "operators"
-    figures = [*gemm_figures(folder), *attention_figures(folder), *expert_figures(folder, catalogue)]
-    rows = []
-    for name, operator, precision, low, value, high, shapes, source in sorted(figures):
-        chip = catalogue.chip(name)
-        rows.append(
-            {
-                "chip": chip.id,
-                "family": family_key(chip),
-                "vendor": chip.vendor,
-                "operator": operator,
-                "precision": precision,
-                "value": f"{min(value, 1.0):.4f}",
-                "low": f"{min(low, 1.0):.4f}",
-                "high": f"{min(high, 1.0):.4f}",
-                "n_shapes": shapes,
-                "source": f"AIConfigurator kernel timings, Copyright NVIDIA, Apache-2.0 ({source})",
-            }
-        )
-    return rows
-
-
 def _first(texts: Sequence[str], most: int = 3) -> str:
     """The first few texts, and how many more there are."""
     more = f" | and {len(texts) - most} more" if len(texts) > most else ""
@@ -310,7 +211,6 @@ def build(facts: Path) -> None:
     write("utilisation.csv", utilisation_rows(groups))
     write("utilisation_spread.csv", spread_rows(cases, groups))
     write("utilisation_sources.csv", source_rows(facts, groups))
-    write("efficiency.csv", efficiency_rows(facts, catalogue))
 
 
 def main() -> None:

@@ -45,7 +45,7 @@ def test_what_cannot_be_served_exits_1_and_says_why() -> None:
 def test_serving_table_and_sources() -> None:
     result = CliRunner().invoke(serve.app, [*RUN, "--isl", "500", "--osl", "100", "--explain"])
     assert result.exit_code == 0
-    for text in ("time to first token", "replica:", "efficiency/", "evidence:"):
+    for text in ("time to first token", "replica:", "operators/", "evidence:"):
         assert text in result.stdout
 
 

@@ -38,8 +38,8 @@ def _source(fact: str, catalogue: Any) -> dict[str, Any]:
         value, source = f"{getattr(model, field):.6g}", model.sources
     elif table == "utilisation":
         value, source = _utilisation_source(key, field)
-    elif table == "efficiency":
-        value, source = _efficiency_source(key)
+    elif table == "operators":
+        value, source = _operator_source(catalogue, key, field)
     elif place == "perf/constants":
         entry = constants()[field]
         value, source = f"{entry.value:g} {entry.unit}", entry.source
@@ -71,10 +71,11 @@ def _utilisation_source(key: str, field: str) -> tuple[str, str]:
     return "", ""
 
 
-def _efficiency_source(key: str) -> tuple[str, str]:
-    rung, _, name = key.partition("/")
-    column = {"chip": "chip", "family": "family", "vendor": "vendor"}.get(rung)
-    rows = [row for row in read_rows("efficiency.csv") if column is None or row[column] == name]
-    chips = sorted({row["chip"] for row in rows})
-    sources = sorted({row["source"] for row in rows})
-    return f"{len(rows)} operator figures of {', '.join(chips)}", "; ".join(sources)
+def _operator_source(catalogue: Any, key: str, operator: str) -> tuple[str, str]:
+    from chipwise.perf.operators import EVIDENCE, operator_profile
+
+    try:
+        surface = operator_profile(catalogue.chip(key)).surface(operator, "bf16")
+    except ChipwiseError:
+        return "", ""
+    return f"kernel tables of {', '.join(surface.donors)} ({EVIDENCE[surface.evidence]})", "; ".join(surface.sources)

@@ -29,12 +29,6 @@ def mean_visible_keys(seq_len: float, window: float | None) -> float:
     return window - window * window / (2.0 * seq_len)
 
 
-def attention_flop_per_token(model: Model, context: float) -> float:
-    """Forward FLOP of the attention core for one query token that sees `context` keys."""
-    window = min(context, float(model.sliding_window)) if model.sliding_window else context
-    return 2.0 * (model.attn_score_dim_full * context + model.attn_score_dim_window * window)
-
-
 def forward_flop_per_token(model: Model, seq_len: float) -> float:
     """Forward FLOP per token, averaged over a causal sequence of `seq_len` tokens."""
     return 2.0 * model.params_matmul_active + _causal_core(model, seq_len)

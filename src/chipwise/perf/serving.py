@@ -12,9 +12,9 @@ from chipwise.core.fact import Estimate
 from chipwise.perf.infer.capacity import cache_tokens
 from chipwise.perf.infer.predict import DATA_SHEET, interval
 from chipwise.perf.infer.search import BATCHES, Candidate, best, candidate, one_request, setups
-from chipwise.perf.infer.setup import Setup, cache_bytes_per_chip, weight_bytes_per_chip
+from chipwise.perf.infer.setup import Setup, cache_bytes_per_chip, facts_of, weight_bytes_per_chip
 from chipwise.perf.infer.terms import engine_constant
-from chipwise.perf.machine import Machine, build_machine, kv_precision_of, measured_relative, weight_precision_of
+from chipwise.perf.machine import engine_memory_bytes, group_limit, kv_precision_of, weight_precision_of
 from chipwise.perf.objects import ServingYield
 from chipwise.perf.operators import EVIDENCE
 from chipwise.perf.tables import constant
@@ -83,7 +83,7 @@ def estimate_serving(
         catalogue = load_catalogue()
     chip, model = resolve(chip, model, catalogue)
     precision, kv = weight_precision_of(chip, model, weight_precision), kv_precision_of(kv_precision)
-    machine = machine_of(chip, precision, catalogue)
+    memory, widest = engine_memory_bytes(chip), group_limit(chip, catalogue.server_of(chip.id))
     request = Request(input_tokens=tokens_in, output_tokens=tokens_out, tpot_s=tpot_s, ttft_s=ttft_s)
     tried = setups(
         chip,
@@ -91,14 +91,14 @@ def estimate_serving(
         precision=precision,
         kv_precision=kv,
         engine=DEFAULT_ENGINE,
-        most_chips=machine.group_limit,
+        most_chips=widest,
         catalogue=catalogue,
     )
     found = best(tried, tokens_in, tokens_out, tpot_s, ttft_s)
     if found is None:
         whole = [setup for setup in tried if setup.layout.data == 1]
-        return _infeasible(whole[-1], machine, request)
-    return _serving_yield(found, machine, request)
+        return _infeasible(whole[-1], memory, request)
+    return _serving_yield(found, request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +116,6 @@ def positive(value: float, place: str) -> float:
     if not 0 < value < float("inf"):
         raise InputError(f"{value!r} is not positive", place=place, allowed="a positive number")
     return value
-
-
-def machine_of(chip: Chip, precision: str, catalogue: Any) -> Machine:
-    """The chip with its usual server and the chip whose kernels stand for its own."""
-    relative = measured_relative(chip, precision)
-    return build_machine(chip, catalogue.chip(relative) if relative else None, catalogue.server_of(chip.id), precision)
 
 
 def bound_of(found: Candidate, request: Request) -> str:
@@ -184,9 +178,9 @@ def _parts(found: Candidate) -> dict[str, float]:
     return {name: value for name, value in own.items() if value > 0.0}
 
 
-def _serving_yield(found: Candidate, machine: Machine, request: Request) -> ServingYield:
+def _serving_yield(found: Candidate, request: Request) -> ServingYield:
     setup = found.setup
-    facts = (*machine.facts, f"models/{setup.model.id}#params_total")
+    facts = facts_of(setup)
     parts = _parts(found)
     rate = _estimate(found, "output_tps_per_chip", found.output_tokens_per_s_per_chip, "token/s", facts)
     context = request.input_tokens + request.output_tokens / 2.0
@@ -226,7 +220,7 @@ def _notes(setup: Setup) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _infeasible(setup: Setup, machine: Machine, request: Request) -> ServingYield:
+def _infeasible(setup: Setup, memory_bytes: float, request: Request) -> ServingYield:
     """What the widest group says: out of memory, or too slow for the targets."""
     chips = setup.layout.chips
     alone = candidate(setup, request.input_tokens, request.output_tokens, None, None)
@@ -240,9 +234,9 @@ def _infeasible(setup: Setup, machine: Machine, request: Request) -> ServingYiel
         weights = weight_bytes_per_chip(setup) * chips
         why = (
             f"{weights / 1e9:,.0f} GB of {setup.precision} weights and one request "
-            f"do not fit {chips} chip(s) with {chips * machine.memory_bytes / 1e9:,.0f} GB for an engine"
+            f"do not fit {chips} chip(s) with {chips * memory_bytes / 1e9:,.0f} GB for an engine"
         )
-        why += "; no server or scale-up domain of this chip is known" if machine.group_limit == 1 else ""
+        why += "; no server or scale-up domain of this chip is known" if chips == 1 else ""
     context = request.input_tokens + request.output_tokens / 2.0
     return ServingYield(
         chip_id=setup.chip.id,
@@ -262,7 +256,7 @@ def _infeasible(setup: Setup, machine: Machine, request: Request) -> ServingYiel
         kv_tokens_capacity=cache_tokens(setup, context),
         bound="latency target" if alone is not None else "memory capacity",
         evidence=EVIDENCE[setup.evidence],
-        facts=machine.facts,
+        facts=facts_of(setup),
         breakdown={},
         notes=_notes(setup),
     )

@@ -103,7 +103,7 @@ def _outlook_facts(scenario: Scenario) -> list[Fact]:
 
 
 def _status_of(identity: str) -> Status:
-    return "measured" if identity.startswith(("efficiency/", "utilisation/", "perf/day_load")) else "estimated"
+    return "measured" if identity.startswith(("operators/", "utilisation/", "perf/day_load")) else "estimated"
 
 
 def _yield_facts(yields: Mapping[str, ChipYield]) -> set[str]:

@@ -43,10 +43,11 @@ def activation_peak_bytes(setup: Setup) -> float:
     return tokens * (4.0 * work.hidden + inner) * 2.0 + logits
 
 
-def cache_room_per_chip(setup: Setup) -> float:
-    """Bytes for caches on one chip; negative where the weights do not fit."""
+def cache_room_per_chip(setup: Setup, memory_share: float | None = None) -> float:
+    """Bytes for caches on one chip; negative where the weights do not fit. `memory_share` overrides the engine's."""
     memory, weights = driver_memory_bytes(setup), weight_bytes_per_chip(setup)
-    share, context = engine_constant(setup.engine, "memory_share"), engine_constant(setup.engine, "context_bytes")
+    share = engine_constant(setup.engine, "memory_share") if memory_share is None else memory_share
+    context = engine_constant(setup.engine, "context_bytes")
     if setup.engine == "sglang":
         return share * memory - weights
     peak = activation_peak_bytes(setup) + context
@@ -55,9 +56,9 @@ def cache_room_per_chip(setup: Setup) -> float:
     return share * memory - weights - peak
 
 
-def cache_tokens(setup: Setup, context: float) -> float:
+def cache_tokens(setup: Setup, context: float, memory_share: float | None = None) -> float:
     """Tokens of all requests of one copy whose cache fits, in requests of `context` tokens, in whole blocks."""
-    room = cache_room_per_chip(setup)
+    room = cache_room_per_chip(setup, memory_share)
     each = float(cache_bytes_per_chip(setup, context)) / context
     if room <= 0 or each <= 0:
         return 0.0 if room <= 0 else float("inf")

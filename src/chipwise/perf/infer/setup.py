@@ -8,8 +8,8 @@ from typing import Any
 from chipwise.catalogue.objects import Chip, Model
 from chipwise.core.errors import InputError
 from chipwise.perf.infer.shapes import Product, Work, work_of
-from chipwise.perf.machine import KV_BYTES, WEIGHT_BYTES, measured_relative
-from chipwise.perf.operators import OperatorProfile, operator_profile
+from chipwise.perf.machine import KV_BYTES, WEIGHT_BYTES
+from chipwise.perf.operators import FAMILY, OperatorProfile, operator_profile
 from chipwise.perf.tables import constant
 from chipwise.perf.topology.build import machine as build_topology
 from chipwise.perf.topology.objects import Machine as Topology
@@ -142,7 +142,7 @@ def build_setup(
         expert = "8-bit"
     elif precision == "fp8":
         expert = _block(model, "fp8")
-    relative = measured_relative(chip, precision)
+    relative = measured_relative(chip, profile)
     return Setup(
         chip=chip,
         model=model,
@@ -171,6 +171,14 @@ def _tabled(profile: OperatorProfile, operator: str, wanted: str) -> str:
         if any(key[:2] == (operator, name) for key in profile.surfaces):
             return name
     return "bf16"
+
+
+def measured_relative(chip: Chip, profile: OperatorProfile) -> str:
+    """Id of the chip whose kernels stand for those of `chip`; empty where its own were measured, or no relative's."""
+    surface = profile.surface("gemm", "bf16")
+    if surface.evidence != FAMILY:
+        return ""
+    return chip.china_variant_of if chip.china_variant_of in surface.donors else surface.donors[0]
 
 
 def _power_factor(chip: Chip, relative: Chip | None) -> float:
@@ -221,3 +229,14 @@ def cache_bytes_per_chip(setup: Setup, context: Any) -> Any:
     grown = (model.kv_elems_per_token + model.index_elems_per_token) * context + window
     state = WEIGHT_BYTES["16-bit"] * model.state_elems_per_sequence / layout.tensor
     return (each * grown / shared + state) / layout.pipeline
+
+
+def facts_of(setup: Setup) -> tuple[str, ...]:
+    """Ids of the figures a setup rests on."""
+    chip = setup.chip
+    rate = setup.precision if chip.rates.get(setup.precision) else ("bf16" if chip.rates.get("bf16") else "fp16")
+    return (
+        *(f"chips/{chip.id}#{name}" for name in (rate, "mem_bytes", "mem_bytes_per_s")),
+        f"operators/{chip.id}#gemm",
+        f"models/{setup.model.id}#params_total",
+    )

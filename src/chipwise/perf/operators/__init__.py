@@ -8,7 +8,7 @@ from chipwise.perf.operators.attention import attention_decode, attention_prefil
 from chipwise.perf.operators.experts import moe
 from chipwise.perf.operators.linear import linear_decode, linear_prefill
 from chipwise.perf.operators.matrix import gemm, logits
-from chipwise.perf.operators.objects import EVIDENCE, OperatorProfile, OperatorTime, Surface
+from chipwise.perf.operators.objects import EVIDENCE, FAMILY, OperatorProfile, OperatorTime, Surface
 from chipwise.perf.operators.profile import operator_profile
 from chipwise.perf.operators.streaming import (
     activation,
@@ -25,6 +25,7 @@ from chipwise.perf.operators.streaming import (
 
 __all__ = [
     "EVIDENCE",
+    "FAMILY",
     "OperatorProfile",
     "OperatorTime",
     "Surface",
