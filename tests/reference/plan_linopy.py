@@ -78,14 +78,17 @@ def relaxed_objective(data: PlanInputs) -> float:
                 cost += n.probability * share * price * (disc[n.period] * early - worth) * order[source, b]
             m.add_constraints(balance == 0)
 
-    peak = [data.peak[c] if data.train_rate[c] > 0 and any(data.trains[c]) else 0.0 for c in range(len(data.chips))]
+    peak = [
+        data.peak[c] if any(r > 0 and t for r, t in zip(data.train_rate[c], data.trains[c], strict=True)) else 0.0
+        for c in range(len(data.chips))
+    ]
     train, final, spent = {}, {}, {n.index: paid[n.index] for n in nodes}
     for n in nodes:
         late = n.probability * part[n.period] * (1 + START_EARLY_PER_MONTH * n.period)
         peak_used, peak_limit = 0, 0
         for c in range(len(data.chips)):
             for j, run in enumerate(data.runs):
-                if n.period > run.last or data.train_rate[c] <= 0 or not data.trains[c, j]:
+                if n.period > run.last or data.train_rate[c, j] <= 0 or not data.trains[c, j]:
                     continue
                 train[n.index, c, j] = var(f"train{n.index}_{c}_{j}")
                 both = 1 * train[n.index, c, j]
@@ -164,11 +167,11 @@ def _deadlines(m, data, train, final, var):
                 continue
             total, wanted = run.total_flop / FLOP_UNIT, run.flop / FLOP_UNIT
             short = var(f"short{n.index}_{j}", 1.0)
-            cost += n.probability * data.discount[n.period] * data.missed_flop_cost * total * short
+            cost += n.probability * data.discount[n.period] * data.missed_flop_cost[j] * total * short
             work, own = total * short, None
             for k in data.tree.ancestry(n.index):
                 for c in range(len(data.chips)):
-                    rate = data.month_share[nodes[k].period] * data.train_rate[c]
+                    rate = data.month_share[nodes[k].period] * data.train_rate[c, j]
                     if (k, c, j) in train:
                         work = work + rate * train[k, c, j]
                     if (k, c, j) in final:

@@ -45,8 +45,10 @@ class PlanInputs:
         Running costs of a whole month, and equity that comes in, USD m.
     month_share : (periods,) float64
         Share of each month that lies after the day of the decision: below 1 in the first month only.
-    train_rate : (n_chips,) float64
-        Work units per chip and month; 0 where it cannot train.
+    train_rate : (n_chips, n_runs) float64
+        Work units per chip and month on each run; 0 where it cannot train it.
+    missed_flop_cost : (n_runs,) float64
+        USD m per work unit of a run that is missing at its deadline.
     serve_rate : (n_chips, n_workloads) float64
         Thousand tokens/s per chip, day average; 0 where it cannot serve.
     demand : (n_operations, n_workloads) float64
@@ -80,7 +82,7 @@ class PlanInputs:
     training_share: float
     cluster_chips: float | None
     missed_token_cost: Floats
-    missed_flop_cost: float
+    missed_flop_cost: Floats
     discount: Floats
     burn_usd_m: Floats
     raised_usd_m: Floats
@@ -92,7 +94,7 @@ class PlanInputs:
     @property
     def training_peak(self) -> Floats:
         """Peak of each chip that can train at least one run, PFLOP/s; 0 for the others. (n_chips,)"""
-        return np.where((self.train_rate > 0.0) & self.trains.any(axis=1), self.peak, 0.0)
+        return np.where(((self.train_rate > 0.0) & self.trains).any(axis=1), self.peak, 0.0)
 
     @property
     def buy_lines(self) -> list[int]:
@@ -143,23 +145,24 @@ def _missed_costs(
     api_price: Floats,
     train: Floats,
     serve: Floats,
-) -> tuple[Floats, float]:
+) -> tuple[Floats, Floats]:
     """Cost of a month of missed tokens and of missed FLOP: a stated multiple of the dearest lawful way to do it.
 
     Where nothing is on offer the amount decides nothing, and 1 stands in.
     """
     tokens = np.full(serve.shape[1], api_price.max(initial=0.0))
-    flop = 0.0
+    flop = np.zeros(train.shape[1])
     for index, line in enumerate(lines):
         chip = line_chip[index]
         if chip < 0 or line.access == "api":
             continue
         able = serve[chip] > 0.0
         tokens[able] = np.maximum(tokens[able], price[index] / serve[chip][able])
-        if train[chip] > 0.0:
-            flop = max(flop, price[index] / train[chip])
+        able = train[chip] > 0.0
+        flop[able] = np.maximum(flop[able], price[index] / train[chip][able])
     tokens[tokens <= 0.0] = 1.0
-    return MISSED_WORK_FACTOR * tokens, MISSED_WORK_FACTOR * (flop if flop > 0.0 else 1.0)
+    flop[flop <= 0.0] = 1.0
+    return MISSED_WORK_FACTOR * tokens, MISSED_WORK_FACTOR * flop
 
 
 def plan_inputs(
@@ -187,7 +190,7 @@ def plan_inputs(
     held = np.zeros((tree.periods, len(chips)))
     for item in scenario.stock:
         held[:, place[item.chip_id]] += item.chips.value * survival ** np.arange(tree.periods)
-    train = np.zeros(len(chips))
+    train = np.zeros((len(chips), len(runs)))
     serve = np.zeros((len(chips), len(workloads)))
     peak = np.zeros(len(chips))
     for chip_id, index in place.items():

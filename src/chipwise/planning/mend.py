@@ -115,7 +115,7 @@ def _share_mend(model: PlanModel, solved: Solved, names: str) -> Mend | None:
 
 def _chip_mend(model: PlanModel, solved: Solved, names: str) -> Mend | None:
     data = model.inputs
-    best = int(np.argmax(data.train_rate * data.clusters))
+    best = int(np.argmax(data.train_rate.max(axis=1, initial=0.0) * data.clusters))
     amount = _smallest(model, solved, model.blocks.extra_chips[best : best + 1], INFINITY)
     if amount is None:
         return None

@@ -92,8 +92,8 @@ def serving(frame: Frame, new: Ints, rent: Ints) -> tuple[Ints, Ints, Ints, Ints
 def training(frame: Frame, new: Ints, rent: Ints, room: Ints) -> tuple[Ints, Ints, Ints, Ints, Ints]:
     """Chips training, by run; the final run on its own cluster; work missed at each deadline."""
     data, lp = frame.inputs, frame.lp
-    able = data.train_rate > 0.0
-    final_able = able & data.clusters
+    may = (data.train_rate > 0.0) & data.trains
+    final_able = (data.train_rate > 0.0) & data.clusters[:, None]
     first = np.array([run.first for run in data.runs], int)
     last = np.array([run.last for run in data.runs], int)
     in_time = frame.period[:, None] <= last[None, :]
@@ -102,14 +102,13 @@ def training(frame: Frame, new: Ints, rent: Ints, room: Ints) -> tuple[Ints, Int
     shape = (frame.nodes, len(data.chips), len(data.runs))
     lateness = 1.0 + START_EARLY_PER_MONTH * frame.period
     power = (frame.probability * frame.part * lateness)[:, None, None] * frame.use_cost[None, :, None]
-    may = able[:, None] & data.trains
     train = lp.variables(shape, cost=power, where=in_time[:, None, :] & may[None])
-    alone = final_able[None, :, None] & single[None, None, :]
+    alone = final_able[None] & single[None, None, :]
     final = lp.variables(shape, cost=power, where=in_window[:, None, :] & alone)
     at_deadline = frame.period[:, None] == last[None, :]
     total = np.array([run.total_flop for run in data.runs]) / FLOP_UNIT
     wanted = np.array([run.flop for run in data.runs]) / FLOP_UNIT
-    miss = frame.weight[:, None] * data.missed_flop_cost * total[None, :]
+    miss = frame.weight[:, None] * (data.missed_flop_cost * total)[None, :]
     short = lp.variables((frame.nodes, len(data.runs)), cost=miss, upper=1.0, where=at_deadline)
     final_short = lp.variables((frame.nodes, len(data.runs)), upper=1.0, where=at_deadline & single)
     _deadlines(frame, train, final, short, final_short, at_deadline, total, wanted)
@@ -145,7 +144,7 @@ def _deadlines(
     for node, run in zip(*np.nonzero(at_deadline), strict=True):
         line = np.array(data.tree.ancestry(int(node)))
         row = lp.constraints((1,), lower=total[run])
-        rates = data.month_share[frame.period[line]][:, None] * data.train_rate[None, :]
+        rates = data.month_share[frame.period[line]][:, None] * data.train_rate[None, :, run]
         lp.entries(row[0], train[line][:, :, run], rates)
         lp.entries(row[0], final[line][:, :, run], rates)
         lp.entries(row[0], short[node, run], total[run])

@@ -58,7 +58,7 @@ def _cluster_work(model: PlanModel, values: Floats, run: int) -> Floats:
     """Expected work of a final run by chip type. (n_chips,)"""
     data = model.inputs
     weight = np.array([node.probability for node in data.tree.nodes])
-    work = (values[model.blocks.final[:, :, run]] * weight[:, None]).sum(axis=0) * data.train_rate
+    work = (values[model.blocks.final[:, :, run]] * weight[:, None]).sum(axis=0) * data.train_rate[:, run]
     return np.asarray(work, float)
 
 
