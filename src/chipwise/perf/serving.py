@@ -9,9 +9,11 @@ from typing import Any
 from chipwise.catalogue.objects import Chip, Model
 from chipwise.core.errors import InputError
 from chipwise.core.fact import Estimate
+from chipwise.perf.infer.best import Candidate, best, breakdown, one_request
 from chipwise.perf.infer.capacity import cache_tokens
+from chipwise.perf.infer.compiled import KNOTS, Compiled, compiled
+from chipwise.perf.infer.layouts import groups
 from chipwise.perf.infer.predict import DATA_SHEET, interval
-from chipwise.perf.infer.search import BATCHES, Candidate, best, candidate, one_request, setups
 from chipwise.perf.infer.setup import Setup, cache_bytes_per_chip, facts_of, weight_bytes_per_chip
 from chipwise.perf.infer.terms import engine_constant
 from chipwise.perf.machine import engine_memory_bytes, group_limit, kv_precision_of, weight_precision_of
@@ -85,20 +87,17 @@ def estimate_serving(
     precision, kv = weight_precision_of(chip, model, weight_precision), kv_precision_of(kv_precision)
     memory, widest = engine_memory_bytes(chip), group_limit(chip, catalogue.server_of(chip.id))
     request = Request(input_tokens=tokens_in, output_tokens=tokens_out, tpot_s=tpot_s, ttft_s=ttft_s)
-    tried = setups(
+    tried = compiled(
         chip,
         model,
+        groups(model, widest),
         precision=precision,
         kv_precision=kv,
         engine=DEFAULT_ENGINE,
-        most_chips=widest,
         catalogue=catalogue,
     )
     found = best(tried, tokens_in, tokens_out, tpot_s, ttft_s)
-    if found is None:
-        whole = [setup for setup in tried if setup.layout.data == 1]
-        return _infeasible(whole[-1], memory, request)
-    return _serving_yield(found, request)
+    return _infeasible(tried, memory, request) if found is None else _serving_yield(tried, found, request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,20 +121,19 @@ def bound_of(found: Candidate, request: Request) -> str:
     """What stops one more request, or what the step waits for when only the engine's own limit does."""
     setup, batch = found.setup, float(found.batch)
     if request.tpot_s is not None or request.ttft_s is not None:
-        following = [knot for knot in BATCHES if batch < knot <= found.most]
-        if following:
+        following = KNOTS[int(KNOTS.searchsorted(batch, side="right")) :]
+        if following.size and following[0] <= found.most:
             return "latency target"
     if found.most < engine_constant(setup.engine, "batch_cap") * setup.layout.data:
         return "memory capacity"
     chips = setup.layout.chips
     own = batch / setup.layout.data
-    context = float(found.load.output_tokens)
-    read = weight_bytes_per_chip(setup) + own * float(cache_bytes_per_chip(setup, context))
+    read = weight_bytes_per_chip(setup) + own * float(cache_bytes_per_chip(setup, request.output_tokens))
     peak = setup.profile.peaks.get(setup.precision) or max(
         setup.profile.peaks.get("bf16", 0.0), setup.profile.peaks.get("fp16", 0.0)
     )
     compute = 2.0 * setup.model.params_matmul_active * batch / (chips * peak)
-    prompt = float(found.load.prompt_s) * batch / float(found.load.output_tokens)
+    prompt = float(found.load.prompt_s) * batch / request.output_tokens
     return "compute" if compute + prompt > read / setup.profile.bytes_per_s else "memory bandwidth"
 
 
@@ -162,28 +160,12 @@ def _estimate(
     )
 
 
-def _parts(found: Candidate) -> dict[str, float]:
-    """Seconds of one token by cause."""
-    terms, decode, load = found.terms, found.decode, found.load
-    own = {
-        "matrices_s": terms.gemm * decode.gemm,
-        "experts_s": terms.experts * (decode.experts + terms.skew * decode.skew),
-        "attention_s": terms.attention * decode.attention,
-        "norms_s": terms.stream * decode.stream,
-        "collective_s": terms.collective * (decode.collective + terms.volume * decode.volume),
-    }
-    own = {name: float(value) for name, value in own.items()}
-    own["engine_s"] = float(load.step_s) - sum(own.values())
-    own["prefill_s"] = float(load.tpot_s - load.step_s)
-    return {name: value for name, value in own.items() if value > 0.0}
-
-
-def _serving_yield(found: Candidate, request: Request) -> ServingYield:
+def _serving_yield(tried: Compiled, found: Candidate, request: Request) -> ServingYield:
     setup = found.setup
     facts = facts_of(setup)
-    parts = _parts(found)
-    rate = _estimate(found, "output_tps_per_chip", found.output_tokens_per_s_per_chip, "token/s", facts)
     context = request.input_tokens + request.output_tokens / 2.0
+    parts = breakdown(tried, found, context)
+    rate = _estimate(found, "output_tps_per_chip", found.output_tokens_per_s_per_chip, "token/s", facts)
     return ServingYield(
         chip_id=setup.chip.id,
         model_id=setup.model.id,
@@ -220,12 +202,14 @@ def _notes(setup: Setup) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _infeasible(setup: Setup, memory_bytes: float, request: Request) -> ServingYield:
+def _infeasible(tried: Compiled, memory_bytes: float, request: Request) -> ServingYield:
     """What the widest group says: out of memory, or too slow for the targets."""
+    place = max(at for at, setup in enumerate(tried.setups) if setup.layout.data == 1)
+    setup = tried.setups[place]
     chips = setup.layout.chips
-    alone = candidate(setup, request.input_tokens, request.output_tokens, None, None)
-    if alone is not None:
-        load = one_request(setup, request.input_tokens, request.output_tokens)
+    alone = float(tried.most_requests(place, request.input_tokens, request.output_tokens)) >= 1.0
+    if alone:
+        load = one_request(tried, place, request.input_tokens, request.output_tokens)
         targets = [f"TPOT {request.tpot_s * 1e3:g} ms"] if request.tpot_s is not None else []
         targets += [f"TTFT {request.ttft_s * 1e3:g} ms"] if request.ttft_s is not None else []
         why = f"even one request misses {' and '.join(targets)}: "
@@ -254,7 +238,7 @@ def _infeasible(setup: Setup, memory_bytes: float, request: Request) -> ServingY
         tokens_per_s_per_chip=None,
         output_tokens_per_s_per_chip=None,
         kv_tokens_capacity=cache_tokens(setup, context),
-        bound="latency target" if alone is not None else "memory capacity",
+        bound="latency target" if alone else "memory capacity",
         evidence=EVIDENCE[setup.evidence],
         facts=facts_of(setup),
         breakdown={},

@@ -172,13 +172,16 @@ def _collectives(setup: Setup, own: Number, passing: Number) -> Number:
     return total
 
 
-def decode_core(setup: Setup, sequences: Number, context: Number) -> Parts:
-    """Attention of one new token in each of `sequences` requests of the stage, and the state they read."""
+def decode_core(setup: Setup, sequences: Number, context: Number, queries: float = 1.0) -> Parts:
+    """Attention of new tokens in each of `sequences` requests of the stage, and the state they read.
+
+    `queries` tokens of one request are checked together where drafts are: they share the reading of its cache.
+    """
     layout, work = setup.layout, setup.work
     own = largest(1.0 * sequences / (layout.data * layout.pipeline), 1.0)
     total = 0.0 * own
     for group in work.attention:
-        heads = max(group.heads / layout.tensor, 1.0)
+        heads = max(group.heads / layout.tensor, 1.0) * queries
         if group.kind == "mla":
             seen = context
             if work.index is not None:
