@@ -7,7 +7,7 @@ import pytest
 
 from chipwise.catalogue import load_catalogue
 from chipwise.core.errors import InputError
-from chipwise.perf.infer.capacity import cache_room_per_chip, cache_tokens, most_requests
+from chipwise.perf.infer.capacity import cache_room_per_chip, cache_tokens, driver_memory_bytes, most_requests
 from chipwise.perf.infer.load import closed_loop, saturated, static_batch
 from chipwise.perf.infer.setup import Layout, Setup, build_setup, cache_bytes_per_chip, weight_bytes_per_chip
 from chipwise.perf.infer.shapes import work_of
@@ -128,3 +128,45 @@ def test_every_term_has_a_source_and_stays_near_its_prior() -> None:
     for term in terms_table().values():
         assert term.source, term.id
         assert abs(np.log(term.value / term.prior)) < 3.5 * term.log_sd, term.id
+
+
+def test_context_ranks_divide_prompts_and_caches_but_not_weights() -> None:
+    whole, split = (
+        setup(model="llama-3.1-70b", layout=Layout(tensor=4)),
+        setup(model="llama-3.1-70b", layout=Layout(tensor=4, context=2)),
+    )
+    assert split.layout.chips == 8
+    assert weight_bytes_per_chip(split) == pytest.approx(weight_bytes_per_chip(whole))
+    assert cache_bytes_per_chip(split, 1000.0) == pytest.approx(cache_bytes_per_chip(whole, 1000.0) / 2.0)
+    alone, shared = (lone_prompt_parts(each, 32_000.0) for each in (whole, split))
+    assert alone.attention / 2.0 == pytest.approx(shared.attention)
+    assert shared.gemm == pytest.approx(0.5 * alone.gemm, rel=0.05)
+    assert shared.collective + shared.volume > 0.0
+    long, parts = (decode_parts(each, 8.0, 100_000.0) for each in (whole, split))
+    assert parts.attention < 0.7 * long.attention
+    assert parts.gemm == pytest.approx(long.gemm)
+
+
+def test_experts_spread_wide_send_tokens_to_their_experts_alone() -> None:
+    wide = setup("h800-sxm", "deepseek-v3", Layout(data=64, expert=64), precision="fp8")
+    chosen, hidden = 8.0, 7168.0
+    tokens = 64.0 * 128.0
+    found = token_parts(wide, tokens, tokens)
+    everyone = 2.0 * tokens * hidden * 2.0 / (wide.topology.network_bytes_per_s or 1.0) * 58.0
+    assert found.collective + found.volume < everyone
+    assert found.collective + found.volume > 58.0 * tokens / 64.0 * chosen * hidden * 2.0 / 450e9
+
+
+def test_each_engine_keeps_its_own_memory_rule() -> None:
+    rooms = {name: cache_room_per_chip(setup("ascend-910b", engine=name)) for name in ("vllm", "mindie", "llama.cpp")}
+    memory = driver_memory_bytes(setup("ascend-910b"))
+    weights = weight_bytes_per_chip(setup("ascend-910b"))
+    assert rooms["mindie"] == pytest.approx(0.8 * (memory - weights - 3.0e9), rel=0.02)
+    assert rooms["llama.cpp"] > rooms["vllm"]
+    assert cache_tokens(setup("ascend-910b", engine="mindie"), 1000.0) % 128 == 0.0
+
+
+def test_graphs_take_from_caches_only_where_the_share_leaves_too_little() -> None:
+    made = setup("rtx-4090")
+    assert cache_room_per_chip(made, 0.99) == pytest.approx(cache_room_per_chip(made, 0.98))
+    assert cache_room_per_chip(made, 0.90) < cache_room_per_chip(made, 0.92)

@@ -1,13 +1,18 @@
 """Cache room as the engines compute it.
 
-- vLLM: ``share * memory - weights - activation peak - context`` (``gpu_memory_utilization`` 0.9); graphs are captured
-  in what the share leaves.
+- vLLM: ``share * memory - weights - activation peak - context`` (``gpu_memory_utilization`` 0.9).
 - TensorRT-LLM: ``share * (memory - weights - activation peak - context)`` (``free_gpu_memory_fraction`` 0.9).
 - SGLang: ``share * memory - weights`` (``mem_fraction_static``); activations live in the rest.
+- MindIE: ``share * (memory - weights - logits - idle use)`` (``npuMemSize`` -1; share 0.8).
+- llama.cpp: everything is allocated at start: ``memory - weights - compute buffers - context``; a slot owns its part of
+  the context whether it is used or not.
+
+Captured graphs live in what the share leaves; where that is too little they take from the caches.
 
 References
 ----------
-vLLM documentation (engine arguments), TensorRT-LLM documentation (KV cache), SGLang documentation (hyperparameters).
+vLLM documentation (engine arguments), TensorRT-LLM documentation (KV cache), SGLang documentation (hyperparameters),
+MindIE documentation (ScheduleParam, ModelDeployParam), llama.cpp server documentation.
 """
 
 from __future__ import annotations
@@ -36,11 +41,15 @@ def driver_memory_bytes(setup: Setup) -> float:
 
 def activation_peak_bytes(setup: Setup) -> float:
     """Largest intermediate of a full chunk on one chip: hidden states, widest inner layer, and logits of a batch."""
-    work, engine = setup.work, setup.engine
-    tokens = engine_constant(engine, "chunk_tokens")
+    work = setup.work
+    tokens = engine_constant(setup.engine, "chunk_tokens")
     inner = max(3.0 * work.narrow / setup.layout.tensor, 2.0 * work.hidden)
-    logits = engine_constant(engine, "logit_rows") * work.vocab / setup.layout.tensor * LOGIT_BYTES
-    return tokens * (4.0 * work.hidden + inner) * 2.0 + logits
+    return tokens * (4.0 * work.hidden + inner) * 2.0 + _logit_bytes(setup)
+
+
+def _logit_bytes(setup: Setup) -> float:
+    rows = engine_constant(setup.engine, "logit_rows")
+    return rows * setup.work.vocab / setup.layout.tensor * LOGIT_BYTES
 
 
 def cache_room_per_chip(setup: Setup, memory_share: float | None = None) -> float:
@@ -48,12 +57,17 @@ def cache_room_per_chip(setup: Setup, memory_share: float | None = None) -> floa
     memory, weights = driver_memory_bytes(setup), weight_bytes_per_chip(setup)
     share = engine_constant(setup.engine, "memory_share") if memory_share is None else memory_share
     context = engine_constant(setup.engine, "context_bytes")
+    peak = activation_peak_bytes(setup)
     if setup.engine == "sglang":
-        return share * memory - weights
-    peak = activation_peak_bytes(setup) + context
-    if setup.engine == "tensorrt-llm":
-        return share * (memory - weights - peak)
-    return share * memory - weights - peak
+        room = share * memory - weights
+    elif setup.engine == "tensorrt-llm":
+        room = share * (memory - weights - peak - context)
+    elif setup.engine == "mindie":
+        room = share * (memory - weights - _logit_bytes(setup) - context)
+    else:
+        room = share * memory - weights - peak - context
+    graphs = engine_constant(setup.engine, "graph_bytes")
+    return min(room, memory - weights - peak - context - graphs)
 
 
 def cache_tokens(setup: Setup, context: float, memory_share: float | None = None) -> float:

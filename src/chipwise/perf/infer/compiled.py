@@ -101,7 +101,7 @@ class Compiled:
         Attention at `KNOTS`, s.
     room, token_bytes, window_bytes, state_bytes : (layouts,) float64
         Memory for caches on a chip, and what a request takes of it: per token, per token of the window, fixed.
-    data, pipeline, chips : (layouts,) float64
+    data, pipeline, context, chips : (layouts,) float64
     draft : int
         Speculative tokens that each decoding request checks in a step.
     unknown : str
@@ -123,6 +123,7 @@ class Compiled:
     state_bytes: Floats
     data: Floats
     pipeline: Floats
+    context: Floats
     chips: Floats
     weights: Floats
     draft: int
@@ -261,6 +262,7 @@ def _compiled(
         state_bytes=held[:, 0],
         data=np.array([float(s.layout.data) for s in setups]),
         pipeline=np.array([float(s.layout.pipeline) for s in setups]),
+        context=np.array([float(s.layout.context) for s in setups]),
         chips=np.array([float(s.layout.chips) for s in setups]),
         weights=np.array([weight_bytes_per_chip(s) for s in setups]),
         draft=draft,
@@ -331,11 +333,12 @@ def works(
 def prompts(found: Compiled, layout: Any, tokens: Any, alone: Any, input_tokens: Any, chunk: Any) -> tuple[Any, Any]:
     """What one prompt adds to steps that decode `tokens`, which cost `alone` without it; and one prompt alone, s."""
     pipeline, data = found.pipeline[layout], found.data[layout]
-    together = found.shared.read(layout, found.shared.cell(chunk + tokens))
+    context = found.context[layout]
+    together = found.shared.read(layout, found.shared.cell(chunk / context + tokens))
     together = together + found.head.read(layout, found.head.cell(tokens + chunk / input_tokens))
     core = found.prompt.read(layout, found.prompt.cell(input_tokens))
     each = (together - alone) * (input_tokens / (chunk * pipeline)) + core / (data * pipeline)
-    return each, found.shared.read(layout, found.shared.cell(input_tokens * pipeline)) + core
+    return each, found.shared.read(layout, found.shared.cell(np.maximum(input_tokens * pipeline / context, 1.0))) + core
 
 
 def knot_works(found: Compiled, input_tokens: float, output_tokens: float, chunk: Any) -> tuple[Parts, Parts, Parts]:

@@ -42,17 +42,22 @@ class Layout:
         Ways the experts are divided; the rest of ``tensor * data`` divides their width.
     pipeline : int
         Stages.
+    context : int
+        Ranks, each with the weights of a stage, that divide the tokens of a prompt and the cache of a request.
     """
 
     tensor: int = 1
     data: int = 1
     expert: int = 1
     pipeline: int = 1
+    context: int = 1
 
     def __post_init__(self) -> None:
-        if min(self.tensor, self.data, self.expert, self.pipeline) < 1 or (self.tensor * self.data) % self.expert:
+        least = min(self.tensor, self.data, self.expert, self.pipeline, self.context)
+        if least < 1 or (self.tensor * self.data) % self.expert:
             raise InputError(
-                f"tensor {self.tensor}, data {self.data}, expert {self.expert}, pipeline {self.pipeline}",
+                f"tensor {self.tensor}, data {self.data}, expert {self.expert}, pipeline {self.pipeline}, "
+                f"context {self.context}",
                 place="layout",
                 allowed="whole numbers, and experts divided into a divisor of tensor x data",
             )
@@ -65,7 +70,7 @@ class Layout:
     @property
     def chips(self) -> int:
         """Chips of one copy."""
-        return self.group * self.pipeline
+        return self.group * self.pipeline * self.context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -228,7 +233,7 @@ def cache_bytes_per_chip(setup: Setup, context: Any) -> Any:
         window = model.kv_elems_per_token_window * np.minimum(context, float(model.sliding_window))
     grown = (model.kv_elems_per_token + model.index_elems_per_token) * context + window
     state = WEIGHT_BYTES["16-bit"] * model.state_elems_per_sequence / layout.tensor
-    return (each * grown / shared + state) / layout.pipeline
+    return (each * grown / (shared * layout.context) + state) / layout.pipeline
 
 
 def facts_of(setup: Setup) -> tuple[str, ...]:

@@ -165,7 +165,12 @@ def _collectives(setup: Setup, own: Number, passing: Number) -> Number:
         spread = least(1.0 * passing, own * layout.data) * work.hidden * 2.0
         gather = collective("all_gather", setup.topology, spread, layout.group).time_s
         scatter = collective("reduce_scatter", setup.topology, spread, layout.group).time_s
-        total = total + routed * (gather + scatter)
+        exchange = gather + scatter
+        assert work.experts is not None
+        if layout.data > work.experts.chosen:  # each token goes to its experts alone, which is less than to everyone
+            sent = own * work.experts.chosen * work.hidden * 2.0
+            exchange = least(exchange, 2.0 * collective("all_to_all", setup.topology, sent, layout.group).time_s)
+        total = total + routed * exchange
     if layout.pipeline > 1:
         send = collective("send_recv", setup.topology, message, min(layout.chips, layout.group * 2)).time_s
         total = total + (layout.pipeline - 1) * send
@@ -179,7 +184,10 @@ def decode_core(setup: Setup, sequences: Number, context: Number, queries: float
     """
     layout, work = setup.layout, setup.work
     own = largest(1.0 * sequences / (layout.data * layout.pipeline), 1.0)
-    total = 0.0 * own
+    total, joined = 0.0 * own, 0.0
+    if layout.context > 1:
+        context = largest(1.0 * context / layout.context, 1.0)
+        joined = _joined(setup, own * queries)
     for group in work.attention:
         heads = max(group.heads / layout.tensor, 1.0) * queries
         if group.kind == "mla":
@@ -205,7 +213,28 @@ def decode_core(setup: Setup, sequences: Number, context: Number, queries: float
     stream = 0.0
     if work.state_elems:
         stream = _read(setup, 2.0 * 2.0 * own * work.state_elems / layout.tensor)
-    return Parts(attention=total, stream=stream)
+    return Parts(attention=total, stream=stream, collective=joined)
+
+
+def _joined(setup: Setup, rows: Number) -> Number:
+    """Adding up partial attention of ranks that hold parts of a request's cache, every attention layer."""
+    total = 0.0 * rows
+    for group in setup.work.attention:
+        message = rows * group.heads / setup.layout.tensor * group.value_dim * 2.0
+        each = collective("all_reduce", setup.topology, message, setup.layout.context, library="engine-median").time_s
+        total = total + group.layers * each
+    return total
+
+
+def _passed_on(setup: Setup, prompt: Number) -> Number:
+    """Keys and values of a prompt, gathered by ranks that each read a part of it."""
+    layout = setup.layout
+    latent = setup.model.attention.startswith("mla")
+    shared = 1.0 if latent or not setup.model.kv_heads else float(min(layout.tensor, setup.model.kv_heads))
+    moved = prompt * (setup.model.kv_elems_per_token + setup.model.kv_elems_per_token_window) * 2.0 / shared
+    layers = setup.work.layers
+    each = collective("all_gather", setup.topology, moved / layers, layout.context).time_s
+    return layers * each
 
 
 def _read(setup: Setup, moved: Number) -> Number:
@@ -237,6 +266,8 @@ def prefill_core(setup: Setup, prompt: Number) -> Parts:
             kv_dtype=setup.kv_format,
         )
         total = total + group.layers * _capped(setup, cost, "bf16")
+    if layout.context > 1:
+        return Parts(attention=total / layout.context, collective=_passed_on(setup, prompt))
     return Parts(attention=total)
 
 
@@ -248,7 +279,7 @@ def decode_parts(setup: Setup, sequences: Number, context: Number) -> Parts:
 def prompt_parts(setup: Setup, sequences: Number, prompt: float, chunk: Number) -> Parts:
     """What one prompt adds to steps that also decode `sequences` requests and take `chunk` prompt tokens each."""
     tokens = 1.0 * chunk
-    together = token_parts(setup, tokens + sequences, sequences + tokens / prompt)
+    together = token_parts(setup, tokens / setup.layout.context + sequences, sequences + tokens / prompt)
     alone = token_parts(setup, sequences, sequences)
     added = together.plus(alone, -1.0).times(prompt / (tokens * setup.layout.pipeline))
     return added.plus(prefill_core(setup, prompt), 1.0 / (setup.layout.data * setup.layout.pipeline))
@@ -256,4 +287,5 @@ def prompt_parts(setup: Setup, sequences: Number, prompt: float, chunk: Number) 
 
 def lone_prompt_parts(setup: Setup, prompt: float) -> Parts:
     """One prompt read with nothing beside it: its latency."""
-    return token_parts(setup, prompt * setup.layout.pipeline, 1.0).plus(prefill_core(setup, prompt))
+    share = prompt * setup.layout.pipeline / setup.layout.context
+    return token_parts(setup, share, 1.0).plus(prefill_core(setup, prompt))

@@ -33,6 +33,10 @@ LITTLE = ("closed", "static")
 """Regimes whose throughput follows from their times alone."""
 
 
+HOST_TIMES_OF = {"mindie": "vllm"}
+"""Engines without a measured step, and whose host times they take."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
     """One free number.
@@ -122,6 +126,11 @@ def _engines() -> Mapping[tuple[str, str], float]:
     return {(row["engine"], row["name"]): float(row["value"]) for row in read_rows("infer/engines.csv")}
 
 
+def engines() -> tuple[str, ...]:
+    """Every engine with constants of its own."""
+    return tuple(dict.fromkeys(engine for engine, _ in _engines()))
+
+
 def engine_constant(engine: str, name: str) -> float:
     """Constant of an engine that is a setting or a rule, not a fit."""
     found = _engines().get((engine, name))
@@ -140,6 +149,7 @@ def term_names(
     settled : bool
         The prompts of a closed loop come in waves; False for a steady stream.
     """
+    engine = HOST_TIMES_OF.get(engine, engine)
     extra: tuple[str, ...] = ("sheet",) if sheet else ()
     kin = "cpu" if cpu else f"vendor.{vendor}"
     if sheet and kin in terms_table():
