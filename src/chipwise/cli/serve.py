@@ -9,6 +9,7 @@ import typer
 
 from chipwise.cli.catalogue_tables import CATALOG, catalogue_with
 from chipwise.cli.output import print_json, print_table
+from chipwise.cli.serve_search import search_command
 from chipwise.cli.serve_simulate import simulate_command, size_command
 from chipwise.core.errors import EXIT_NO
 
@@ -18,17 +19,19 @@ if TYPE_CHECKING:
     from chipwise.perf import ServingYield
 
 app = typer.Typer(
-    help="What a chip serves: a yield in closed form, a simulation, the size of a fleet.", no_args_is_help=True
+    help="What a chip serves: a yield in closed form, the best set-up, a simulation, the size of a fleet.",
+    no_args_is_help=True,
 )
 
 
 @app.callback()
 def serve() -> None:
-    """What a chip serves: a yield in closed form, a simulation, the size of a fleet."""
+    """What a chip serves: a yield in closed form, the best set-up, a simulation, the size of a fleet."""
 
 
 app.command("simulate")(simulate_command)
 app.command("size")(size_command)
+app.command("search")(search_command)
 
 
 @app.command("estimate")

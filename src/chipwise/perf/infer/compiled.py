@@ -311,8 +311,29 @@ def _raw(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Stream:
+    """Weights that live on the host: their share, and what reading them takes in one pass, (layouts,) s."""
+
+    share: float
+    seconds: Floats
+
+
+def _passed(work: Any, stream: Stream | None, layout: Any, passes: Any = 1.0) -> Any:
+    """Shared work of passes whose host part takes as long as its reading, where that is longer."""
+    if stream is None:
+        return work
+    return (1.0 - stream.share) * work + np.maximum(stream.share * work, passes * stream.seconds[layout])
+
+
 def works(
-    found: Compiled, layout: Any, requests: Any, input_tokens: Any, output_tokens: Any, chunk: Any
+    found: Compiled,
+    layout: Any,
+    requests: Any,
+    input_tokens: Any,
+    output_tokens: Any,
+    chunk: Any,
+    stream: Stream | None = None,
 ) -> tuple[Parts, Parts, Parts]:
     """Work of a decode step, of one prompt beside it, and of one prompt alone: arrays of set-ups.
 
@@ -322,32 +343,42 @@ def works(
         Which layout of `found`.
     requests, input_tokens, output_tokens, chunk : float or array
         Broadcast against each other and `layout`.
+    stream : Stream, optional
+        Weights read from the host.
     """
     tokens = requests * (1.0 + found.draft)
     alone = found.shared.read(layout, found.shared.cell(tokens)) + found.head.read(layout, found.head.cell(tokens))
+    alone = _passed(alone, stream, layout)
     attention = found.decode_attention(layout, requests, input_tokens + output_tokens / 2.0)
-    each, lone = prompts(found, layout, tokens, alone, input_tokens, chunk)
+    each, lone = _prompts(found, layout, tokens, alone, input_tokens, chunk, stream)
     return Parts(gemm=alone + attention), Parts(gemm=each), Parts(gemm=lone)
 
 
-def prompts(found: Compiled, layout: Any, tokens: Any, alone: Any, input_tokens: Any, chunk: Any) -> tuple[Any, Any]:
+def _prompts(
+    found: Compiled, layout: Any, tokens: Any, alone: Any, input_tokens: Any, chunk: Any, stream: Stream | None
+) -> tuple[Any, Any]:
     """What one prompt adds to steps that decode `tokens`, which cost `alone` without it; and one prompt alone, s."""
-    pipeline, data = found.pipeline[layout], found.data[layout]
-    context = found.context[layout]
-    together = found.shared.read(layout, found.shared.cell(chunk / context + tokens))
-    together = together + found.head.read(layout, found.head.cell(tokens + chunk / input_tokens))
+    pipeline, data, context = found.pipeline[layout], found.data[layout], found.context[layout]
+    read = chunk * pipeline  # every stage has a chunk of its own in hand
+    together = found.shared.read(layout, found.shared.cell(read / context + tokens))
+    together = together + found.head.read(layout, found.head.cell(tokens + read / input_tokens))
     core = found.prompt.read(layout, found.prompt.cell(input_tokens))
-    each = (together - alone) * (input_tokens / (chunk * pipeline)) + core / (data * pipeline)
-    return each, found.shared.read(layout, found.shared.cell(np.maximum(input_tokens * pipeline / context, 1.0))) + core
+    each = (_passed(together, stream, layout) - alone) * (input_tokens / read) + core / (data * pipeline)
+    share = np.maximum(input_tokens * pipeline / context, 1.0)
+    lone = _passed(found.shared.read(layout, found.shared.cell(share)), stream, layout, np.ceil(input_tokens / chunk))
+    return each, lone + core
 
 
-def knot_works(found: Compiled, input_tokens: float, output_tokens: float, chunk: Any) -> tuple[Parts, Parts, Parts]:
+def knot_works(
+    found: Compiled, input_tokens: float, output_tokens: float, chunk: Any, stream: Stream | None = None
+) -> tuple[Parts, Parts, Parts]:
     """`works` of every layout at every batch of `KNOTS`, (layouts, batches), for one length of request."""
     context = input_tokens + output_tokens / 2.0
     cell = min(int(math.log2(context) * COARSE), CONTEXTS.size - 2)
     share = (context - CONTEXTS[cell]) / (CONTEXTS[cell + 1] - CONTEXTS[cell])
     near, far = found.knots_attention[:, :, cell], found.knots_attention[:, :, cell + 1]
     every = np.arange(len(found.setups))[:, None]
-    each, lone = prompts(found, every, KNOTS * (1.0 + found.draft), found.knots_alone, input_tokens, chunk)
-    decode = found.knots_alone + (1.0 - share) * near + share * far
+    alone = _passed(found.knots_alone, stream, every)
+    each, lone = _prompts(found, every, KNOTS * (1.0 + found.draft), alone, input_tokens, chunk, stream)
+    decode = alone + (1.0 - share) * near + share * far
     return Parts(gemm=decode), Parts(gemm=each), Parts(gemm=lone)

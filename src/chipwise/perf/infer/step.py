@@ -278,10 +278,10 @@ def decode_parts(setup: Setup, sequences: Number, context: Number) -> Parts:
 
 def prompt_parts(setup: Setup, sequences: Number, prompt: float, chunk: Number) -> Parts:
     """What one prompt adds to steps that also decode `sequences` requests and take `chunk` prompt tokens each."""
-    tokens = 1.0 * chunk
+    tokens = 1.0 * chunk * setup.layout.pipeline  # every stage has a chunk of its own in hand
     together = token_parts(setup, tokens / setup.layout.context + sequences, sequences + tokens / prompt)
     alone = token_parts(setup, sequences, sequences)
-    added = together.plus(alone, -1.0).times(prompt / (tokens * setup.layout.pipeline))
+    added = together.plus(alone, -1.0).times(prompt / tokens)
     return added.plus(prefill_core(setup, prompt), 1.0 / (setup.layout.data * setup.layout.pipeline))
 
 
