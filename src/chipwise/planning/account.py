@@ -16,7 +16,7 @@ from chipwise.planning.model_frame import KEEP_PEAK_FREE_KWH_PER_TFLOPS_MONTH
 from chipwise.planning.pose import REVEAL_MONTHS, Posed
 from chipwise.planning.solve import cost_parts, expected_cost, money_needed
 from chipwise.planning.tree import PlanTree, tokens_per_day
-from chipwise.planning.yields import ChipYield
+from chipwise.planning.yields import ChipYield, level_warnings
 from chipwise.rules import check, load_rulebook
 from chipwise.scenario.objects import Scenario
 
@@ -41,7 +41,7 @@ def serving_capacity(posed: Posed) -> dict[str, float]:
     workloads = posed.inputs.scenario.demand.serving
     capacity = {}
     for chip_id, found in posed.yields.items():
-        rates = [(entry.token_share.value, found.serving_tokens_per_s.get(entry.name)) for entry in workloads]
+        rates = [(entry.token_share.value, found.serving.get(entry.name)) for entry in workloads]
         if rates and all(estimate is not None for _, estimate in rates):
             capacity[chip_id] = 1.0 / sum(share / estimate.value for share, estimate in rates if estimate is not None)
     return capacity
@@ -167,10 +167,11 @@ def yield_rows(yields: Mapping[str, ChipYield]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for chip_id in sorted(yields):
         found = yields[chip_id]
-        entries = [("training", found.training_flop_per_s), *sorted(found.serving_tokens_per_s.items())]
-        for workload, estimate in entries:
-            if estimate is not None:
-                rows.append({"chip": chip_id, "workload": workload, "status": "ok", **estimate.to_dict()})
+        for workload, estimate in (
+            *((f"train: {job}", entry) for job, entry in sorted(found.training.items())),
+            *sorted(found.serving.items()),
+        ):
+            rows.append({"chip": chip_id, "workload": workload, "status": "ok", **estimate.to_dict()})
         for workload, reason in sorted(found.missing.items()):
             rows.append({"chip": chip_id, "workload": workload, "status": "undetermined", "reason": reason})
     return rows
@@ -248,6 +249,7 @@ def warnings(scenario: Scenario, posed: Posed, left_out: list[str]) -> list[str]
     for chip_id, entry in sorted(posed.yields.items()):
         for workload, reason in sorted(entry.missing.items()):
             found.append(f"{chip_id} is not used for {workload}: {reason}")
+    found.extend(level_warnings(scenario, posed.yields))
     if scenario.finance.cash_usd is None:
         found.append("the scenario gives no cash; money is not a limit in this plan")
     return list(dict.fromkeys(found))

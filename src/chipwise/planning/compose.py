@@ -20,10 +20,11 @@ from chipwise.planning.lines import PlanReading, branch_futures, later_lines, no
 from chipwise.planning.mend import binding_limits, mends, missed_runs, missed_tokens
 from chipwise.planning.model import PlanModel
 from chipwise.planning.pose import REVEAL_MONTHS, Posed, pose
-from chipwise.planning.provenance import plan_facts, snapshot_with
+from chipwise.planning.provenance import plan_facts
 from chipwise.planning.result import Mend, Plan, Sensitivity
 from chipwise.planning.runway import runway
 from chipwise.planning.sensitivity import questions, sensitivities
+from chipwise.planning.snapshot import snapshot_with
 from chipwise.planning.solve import Solved, solve_plan
 from chipwise.planning.stockbuilding import stock_sentences
 from chipwise.planning.tree import build_tree

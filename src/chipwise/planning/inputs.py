@@ -36,8 +36,8 @@ class PlanInputs:
     clusters : (n_chips,) bool
         Chips with a scale-up fabric, on which a final run may be made; research needs none.
     trains : (n_chips, n_runs) bool
-        Chips on which a run may be trained: any with a scale-up fabric; a card without one only where the training
-        state of the model fits in one server of it.
+        Chips on which a run may be trained: with a scale-up fabric where all that can be had hold the training state
+        of the model; a card without one only where one server of it does.
     held : (periods, n_chips) float64
         Chips held on the day of the decision and still working.
     survival_per_month : float
@@ -196,11 +196,12 @@ def plan_inputs(
     for chip_id, index in place.items():
         found = yields[chip_id]
         peak[index] = (found.peak_flop_per_s or 0.0) / 1e15
-        if found.training_flop_per_s is not None:
-            train[index] = found.training_flop_per_s.value * SECONDS_PER_MONTH / FLOP_UNIT
+        for number, run in enumerate(runs):
+            if run.job in found.training:
+                train[index, number] = found.training[run.job].value * SECONDS_PER_MONTH / FLOP_UNIT
         for number, name in enumerate(workloads):
-            if name in found.serving_tokens_per_s:
-                serve[index, number] = found.serving_tokens_per_s[name].value / TOKEN_RATE_UNIT
+            if name in found.serving:
+                serve[index, number] = found.serving[name].value / TOKEN_RATE_UNIT
     line_chip = tuple(-1 if line.chip_id is None else place[line.chip_id] for line in lines)
     price = np.array([_unit_price(line) for line in lines])
     cap = np.array([INFINITE_CAP if line.monthly_cap_chips is None else line.monthly_cap_chips.value for line in lines])
@@ -243,7 +244,7 @@ def plan_inputs(
         burn_usd_m=_burn(scenario, tree),
         raised_usd_m=_raised(scenario, tree),
         month_share=_month_share(scenario, tree),
-        trains=_trains(chips, runs, catalogue),
+        trains=_trains(chips, runs, _within_reach(held, lines, line_chip, cap), catalogue),
         clusters=np.array([_has_fabric(catalogue.chip(chip)) for chip in chips], bool),
         yields=yields,
     )
@@ -306,18 +307,30 @@ def _has_fabric(chip: Chip) -> bool:
     return (chip.scaleup_domain or 1) >= FABRIC_CHIPS
 
 
-def _trains(chips: tuple[str, ...], runs: tuple[Run, ...], catalogue: Catalogue) -> NDArray[np.bool_]:
+def _trains(
+    chips: tuple[str, ...], runs: tuple[Run, ...], within_reach: Floats, catalogue: Catalogue
+) -> NDArray[np.bool_]:
+    """Whether the training state fits: all chips that can ever be had, or one server of cards without a fabric."""
     able = np.zeros((len(chips), len(runs)), bool)
     for row, chip_id in enumerate(chips):
         chip = catalogue.chip(chip_id)
-        if _has_fabric(chip):
-            able[row] = True
-            continue
         server = catalogue.server_of(chip_id)
-        memory = (chip.mem_bytes or 0.0) * (CARDS_PER_SERVER if server is None else server.chips)
+        together = float(CARDS_PER_SERVER if server is None else server.chips)
+        if _has_fabric(chip):
+            together = within_reach[row]
+        memory = (chip.mem_bytes or 0.0) * together
         for column, run in enumerate(runs):
             able[row, column] = catalogue.model(run.proxy).params_total * TRAINING_BYTES_PER_PARAMETER <= memory
     return able
+
+
+def _within_reach(held: Floats, lines: tuple[MarketLine, ...], line_chip: tuple[int, ...], cap: Floats) -> Floats:
+    """Chips of each type held at the start or that may be had over the whole horizon. (n_chips,)"""
+    reach = np.array(held[0])
+    for index, line in enumerate(lines):
+        if line_chip[index] >= 0:
+            reach[line_chip[index]] += cap[index] * (1 if line.access == "rent" else held.shape[0])
+    return reach
 
 
 def _burn(scenario: Scenario, tree: PlanTree) -> Floats:

@@ -1,12 +1,8 @@
-"""Which facts a plan rests on, and which snapshot of the shipped data it used."""
+"""Which facts a plan rests on."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from collections.abc import Iterable, Mapping
-from importlib import resources
-from importlib.resources.abc import Traversable
 
 from chipwise.catalogue import Catalogue
 from chipwise.catalogue.measures import chip_fact
@@ -17,39 +13,7 @@ from chipwise.planning.yields import ChipYield
 from chipwise.scenario.mutate import quantities
 from chipwise.scenario.objects import Scenario
 
-SNAPSHOT_FOLDERS = ("catalogue", "models", "rules", "perf", "scenarios", "planning")
 PLAN_FIELDS = ("tpp", "performance_density", "mem_bytes", "mem_bytes_per_s", "tdp_w")
-
-
-def _files(folder: Traversable, prefix: str) -> Iterable[tuple[str, bytes]]:
-    for entry in sorted(folder.iterdir(), key=lambda item: item.name):
-        if entry.name.startswith(("_", ".")):
-            continue
-        if entry.is_dir():
-            yield from _files(entry, f"{prefix}{entry.name}/")
-        elif entry.is_file():
-            yield f"{prefix}{entry.name}", entry.read_bytes()
-
-
-@functools.cache
-def data_snapshot() -> str:
-    """SHA-256 over every shipped table and rulebook, names and bytes, first 16 hex digits."""
-    digest = hashlib.sha256()
-    root = resources.files("chipwise").joinpath("data")
-    for name in SNAPSHOT_FOLDERS:
-        folder = root.joinpath(name)
-        if folder.is_dir():
-            for path, content in _files(folder, f"{name}/"):
-                digest.update(path.encode())
-                digest.update(hashlib.sha256(content).digest())
-    return digest.hexdigest()[:16]
-
-
-def snapshot_with(catalogue: Catalogue) -> str:
-    """Snapshot of the shipped data, and of the user's folders laid over it where there are any."""
-    if not catalogue.overlays:
-        return data_snapshot()
-    return hashlib.sha256(f"{data_snapshot()} {catalogue.snapshot}".encode()).hexdigest()[:16]
 
 
 def plan_facts(
@@ -109,8 +73,6 @@ def _status_of(identity: str) -> Status:
 def _yield_facts(yields: Mapping[str, ChipYield]) -> set[str]:
     found: set[str] = set()
     for entry in yields.values():
-        if entry.training_flop_per_s is not None:
-            found.update(entry.training_flop_per_s.facts)
-        for estimate in entry.serving_tokens_per_s.values():
+        for estimate in (*entry.training.values(), *entry.serving.values()):
             found.update(estimate.facts)
     return found

@@ -26,6 +26,8 @@ class Run:
         Periods (months) in which the final run may go on; research may start at once and ends at `last`.
     homogeneous : bool
         The final run needs one cluster of one chip type.
+    job : str
+        Name of the job of the scenario of which this is one occurrence.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Run:
     first: int
     last: int
     homogeneous: bool
+    job: str = ""
 
     @property
     def total_flop(self) -> float:
@@ -78,6 +81,7 @@ def _occurrences(job: TrainingJob, scenario: Scenario, overhead: float) -> list[
                 first=min(first, last),
                 last=last,
                 homogeneous=True,
+                job=job.name,
             )
         ]
     every = max(QUARTER_MONTHS, 12.0 / job.per_year)
@@ -94,6 +98,7 @@ def _occurrences(job: TrainingJob, scenario: Scenario, overhead: float) -> list[
                 first=start,
                 last=min(last, max(start, first + round((number + 1) * every) - 1)),
                 homogeneous=False,
+                job=job.name,
             )
         )
     return runs
