@@ -212,6 +212,8 @@ def plan_inputs(
         ]
     ).reshape(len(tree.nodes), len(lines))
     servers = tuple(_server_chips(line, catalogue) for line in lines)
+    trains = _trains(chips, runs, _within_reach(held, lines, line_chip, cap), catalogue)
+    train = np.where(trains, train, 0.0)
     missed_tokens, missed_flop = _missed_costs(lines, line_chip, price, api_price, train, serve)
     months = np.arange(tree.periods)
     return PlanInputs(
@@ -244,7 +246,7 @@ def plan_inputs(
         burn_usd_m=_burn(scenario, tree),
         raised_usd_m=_raised(scenario, tree),
         month_share=_month_share(scenario, tree),
-        trains=_trains(chips, runs, _within_reach(held, lines, line_chip, cap), catalogue),
+        trains=trains,
         clusters=np.array([_has_fabric(catalogue.chip(chip)) for chip in chips], bool),
         yields=yields,
     )

@@ -89,7 +89,7 @@ def times(parts: Iterable[Estimate | Quantity | tuple[float, float, float]]) -> 
     >>> [round(end, 3) for end in times([(2.0, 1.0, 4.0), (1.0, 1.0, 1.0)])]
     [2.0, 1.0, 4.0]
     >>> [round(end, 3) for end in times([(2.0, 1.0, 4.0), (3.0, 1.5, 6.0)])]
-    [6.0, 2.251, 15.99]
+    [6.0, 2.251, 15.991]
     """
     value, down, up = 1.0, 0.0, 0.0
     for part in parts:
@@ -316,6 +316,7 @@ def _no_rate(chip_id: str, catalogue: Catalogue) -> str:
 def level_warnings(scenario: Scenario, yields: Mapping[str, ChipYield]) -> Iterator[str]:
     """Where the scenario's MFU lies outside what the training model finds for the chip it speaks of, run by run."""
     stated = scenario.fleet_use.mfu
+    told: dict[tuple[str, str, int], list[str]] = {}
     for job in scenario.demand.training:
         held = [item.chip_id for item in scenario.stock if job.name in yields[item.chip_id].training]
         able = held or [chip for chip, found in yields.items() if job.name in found.training]
@@ -324,9 +325,12 @@ def level_warnings(scenario: Scenario, yields: Mapping[str, ChipYield]) -> Itera
         chip = max(sorted(able), key=lambda name: yields[name].peak_flop_per_s or 0.0)
         fit = yields[chip].fits[job.name]
         if not fit.mfu.low <= stated.value <= fit.mfu.high:
-            side = "above" if stated.value > fit.mfu.high else "below"
-            yield (
-                f"{job.name}: the scenario's MFU of {stated.value:.0%} lies {side} what the training model finds for "
-                f"{job.proxy} on {fit.chips:,} {chip}, {fit.mfu.value:.0%} ({fit.mfu.low:.0%} to {fit.mfu.high:.0%}); "
-                f"at the model's figure the run needs {stated.value / fit.mfu.value:.1f} times the chips planned"
-            )
+            told.setdefault((chip, job.proxy, fit.chips), []).append(job.name)
+    for (chip, proxy, chips), names in told.items():
+        mfu = yields[chip].fits[names[0]].mfu
+        side = "above" if stated.value > mfu.high else "below"
+        yield (
+            f"{', '.join(names)}: the scenario's MFU of {stated.value:.0%} lies {side} what the training model finds "
+            f"for {proxy} on {chips:,} {chip}, {mfu.value:.0%} ({mfu.low:.0%} to {mfu.high:.0%}); at the model's "
+            f"figure a run needs {stated.value / mfu.value:.1f} times the chips planned"
+        )
