@@ -153,3 +153,19 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "interrupted" in told
     assert not out.exists()
+
+
+def test_ctrl_c_that_a_compiled_module_turned_into_its_own_error_is_still_an_interrupt() -> None:
+    code = (
+        "import signal, chipwise.cli.main as m\n"
+        "def broken():\n"
+        "    try:\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "    except KeyboardInterrupt:\n"
+        "        raise ImportError('core failed to import') from None\n"
+        "m.build_app = broken\n"
+        "m.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert "interrupted" in done.stderr

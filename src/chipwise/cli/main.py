@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
+from types import FrameType
 from typing import NoReturn
 
 import typer
@@ -59,8 +62,22 @@ def _quiet_broken_pipe() -> None:
     os.dup2(devnull, sys.stdout.fileno())
 
 
+class _Interrupt:
+    """Remembers that Ctrl-C was pressed: compiled modules may turn the interrupt into an error of their own."""
+
+    def __init__(self) -> None:
+        self.pressed = False
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self._press)
+
+    def _press(self, number: int, frame: FrameType | None) -> NoReturn:
+        self.pressed = True
+        raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run the command line and exit with its documented status."""
+    interrupt = _Interrupt()
     try:
         status = build_app()(standalone_mode=False)
     except errors.ChipwiseError as error:
@@ -72,6 +89,8 @@ def main() -> None:
         _quiet_broken_pipe()
         sys.exit(errors.EXIT_YES)
     except Exception as error:
+        if interrupt.pressed:
+            _tell_interrupted()
         sys.exit(_usage_or_internal(error))
     if status == errors.EXIT_INTERRUPTED:
         _tell_interrupted()
