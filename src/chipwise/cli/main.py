@@ -70,7 +70,7 @@ class _Interrupt:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, self._press)
 
-    def _press(self, number: int, frame: FrameType | None) -> NoReturn:
+    def _press(self, _number: int, _frame: FrameType | None) -> NoReturn:
         self.pressed = True
         raise KeyboardInterrupt
 
