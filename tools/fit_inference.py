@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 
 from chipwise.catalogue import load_catalogue
-from chipwise.perf.infer.audit import audit, number
+from chipwise.perf.infer.audit import number
 from chipwise.perf.infer.load import closed_loop, saturated, static_batch
 from chipwise.perf.infer.predict import CaseParts, best_of, figures
 from chipwise.perf.infer.reading import ServingCase, read_serving_case
+from chipwise.perf.infer.screen import screen
 from chipwise.perf.infer.step import PART_NAMES, Parts
 from chipwise.perf.infer.terms import FIELDS, Terms, term_values, terms_table
 
@@ -31,6 +32,9 @@ DATA = Path(__file__).resolve().parents[1] / "src" / "chipwise" / "data" / "perf
 METRICS = ("output_tps_per_chip", "tpot_mean_ms", "ttft_mean_ms")
 METRIC_WEIGHT = {"output_tps_per_chip": 1.0, "tpot_mean_ms": 1.0, "ttft_mean_ms": 0.4}
 NOISE = {"output_tps_per_chip": 0.10, "tpot_mean_ms": 0.10, "ttft_mean_ms": 0.25}
+REGIME_NOISE = {"backlog": 2.5, "static": 1.5}
+"""Noise over that of the other regimes: tails of unequal lengths, old engines."""
+
 SOURCE_SD = {"output_tps_per_chip": 0.15, "tpot_mean_ms": 0.12, "ttft_mean_ms": 0.4}
 COVERAGE = 0.90
 
@@ -49,8 +53,8 @@ def read_points(facts: Path) -> tuple[list[Point], Counter[str], dict[str, str]]
     """Cases that may be scored, why the others may not, and the audit."""
     with (facts / "inference" / "measurements.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    dropped, why, points = audit(rows), Counter[str](), []
     catalogue = load_catalogue()
+    dropped, why, points = screen(rows, catalogue), Counter[str](), []
     for row in rows:
         measured = {metric: value for metric in METRICS if (value := number(row, metric)) is not None}
         if not measured:
@@ -116,8 +120,8 @@ class Table:
         for field in FIELDS:
             uses = np.zeros((len(points), len(names)))
             for row, point in enumerate(points):
-                for name in point.parts.names[field]:
-                    uses[row, place[name]] += 1.0
+                for name, power in point.parts.names[field]:
+                    uses[row, place[name]] += power
             self.index[field] = uses
         self.batch = np.array([float(point.parts.batch) for point in points])
         self.wanted = np.array([float(point.parts.wanted) for point in points])
@@ -177,7 +181,7 @@ class Problem:
                     self.keep.append((number_of, metric, row))
                     self.truth.append(np.log(point.measured[metric]))
                     weight = METRIC_WEIGHT[metric] * np.sqrt(min(count, 60.0) / count) * 0.35
-                    self.noise.append(NOISE[metric] / weight)
+                    self.noise.append(NOISE[metric] * REGIME_NOISE.get(point.case.regime, 1.0) / weight)
                     key = (point.case.source, metric)
                     self.effect.append(effects.setdefault(key, len(effects)))
         self.effect_sd = np.array([SOURCE_SD[metric] for _, metric in effects])

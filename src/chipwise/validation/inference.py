@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from chipwise.perf.infer.audit import audit
+from chipwise.perf.infer.screen import screen
 from chipwise.perf.operators import EVIDENCE
 from chipwise.perf.serving_rows import ServingCase, predict_case, read_serving_case
 from chipwise.validation.score import ScoredRow, cell, read_measured, score
@@ -45,7 +45,7 @@ def validate_inference(path: str | Path | None = None) -> dict[str, Any]:
 
     rows = read_measured(path, COLUMNS)
     catalogue = load_catalogue()
-    dropped = audit(rows)
+    dropped = screen(rows, catalogue)
     return score([one for row in rows for one in score_row(row, catalogue, dropped.get(row.get("id") or "", ""))])
 
 

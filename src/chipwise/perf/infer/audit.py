@@ -62,21 +62,42 @@ def audit(rows: Iterable[Row]) -> dict[str, str]:
 SETUP = ("source_id", "chip_id", "engine", "engine_version", "model", "weight_quant", "tp", "ep", "dp", "isl", "osl")
 
 
-def _falling(rows: Sequence[Row]) -> dict[str, str]:
-    """Rows of every set-up whose TPOT falls as more requests are in flight."""
+def _series(rows: Sequence[Row], column: str) -> list[list[tuple[float, float, str]]]:
+    """Points (in flight, time, id) of every set-up, by load."""
     series: dict[tuple[str, ...], list[tuple[float, float, str]]] = defaultdict(list)
     for row in rows:
-        wanted, tpot = number(row, "concurrency"), number(row, "tpot_mean_ms")
-        if wanted and tpot and row.get("disaggregated") != "yes" and not _speculative(row):
-            series[tuple(row.get(part) or "" for part in SETUP)].append((wanted, tpot, row.get("id") or ""))
-    found = {}
-    for points in series.values():
-        highest, before = 0.0, 0.0
-        for wanted, tpot, _ in sorted(points):
-            if wanted > before and tpot < FALL * highest:
-                found.update({name: "TPOT falls as concurrency rises" for *_, name in points})
-            highest, before = max(highest, tpot), wanted
-    return found
+        wanted, time = number(row, "concurrency"), number(row, column)
+        if wanted and time and row.get("disaggregated") != "yes" and not _speculative(row):
+            series[tuple(row.get(part) or "" for part in SETUP)].append((wanted, time, row.get("id") or ""))
+    return [sorted(points) for points in series.values()]
+
+
+def _falls(points: Sequence[tuple[float, float, str]], spacing: float) -> bool:
+    """Whether the time falls to less than four fifths as `spacing` times as many requests are in flight."""
+    highest, before = 0.0, 0.0
+    for wanted, time, _ in points:
+        if wanted > spacing * before and time < FALL * highest:
+            return True
+        highest, before = max(highest, time), wanted
+    return False
+
+
+def _falling(rows: Sequence[Row]) -> dict[str, str]:
+    """Rows of every set-up whose TPOT falls as more requests are in flight."""
+    return {
+        name: "TPOT falls as concurrency rises"
+        for points in _series(rows, "tpot_mean_ms")
+        if _falls(points, 1.0)
+        for *_, name in points
+    }
+
+
+def wandering(rows: Sequence[Row]) -> set[str]:
+    """Rows of every set-up whose first token comes much sooner under half as many requests again.
+
+    A sign, not a proof: an engine whose batch is one short makes a request wait for a turn. It counts towards a table.
+    """
+    return {name for points in _series(rows, "ttft_mean_ms") if _falls(points, 1.5) for *_, name in points}
 
 
 def _repeated(row: Row, seen: dict[tuple[str, ...], str]) -> str:

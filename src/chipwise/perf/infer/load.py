@@ -64,6 +64,11 @@ def work_s(parts: Parts, terms: Terms) -> Number:
     )
 
 
+def waiting(terms: Terms, copies_of_attention: Number) -> Number:
+    """Factor on the prompts of attention copies that go in step: the others wait while one reads."""
+    return 1.0 + terms.copies * (1.0 - 1.0 / copies_of_attention)
+
+
 def step_s(parts: Parts, terms: Terms, layers: Number, sequences: Number) -> Number:
     """One decode step with the engine's own time."""
     return work_s(parts, terms) + terms.step_s + layers * terms.layer_s + sequences * terms.sequence_s
@@ -95,8 +100,9 @@ def closed_loop(
     service P and think time Z = output * TPOT: ``R^2 + R (Z - P - w P (N - 1)) - P Z = 0``.
     """
     batch = _least(wanted, most)
+    apart = waiting(terms, copies_of_attention)
     step = step_s(decode, terms, layers, batch / copies_of_attention)
-    each = terms.prompt * work_s(prompt, terms)
+    each = terms.prompt * work_s(prompt, terms) * apart
     tpot = step + terms.prompt_share * batch / output_tokens * each
     service = lone_prompt_s(lone, terms, layers)
     think = output_tokens * tpot
@@ -135,8 +141,9 @@ def saturated(
     The prompt of each request is work that no step can avoid: a request costs ``(output * step + batch * prompt) /
     batch`` of the engine's time. `Terms.regime` is what ramps, tails and arrivals leave of it.
     """
+    apart = waiting(terms, copies_of_attention)
     step = step_s(decode, terms, layers, batch / copies_of_attention)
-    each = terms.prompt * work_s(prompt, terms)
+    each = terms.prompt * work_s(prompt, terms) * apart
     tpot = step + batch / output_tokens * each
     rate = terms.regime * batch / (tpot * output_tokens)
     service = lone_prompt_s(lone, terms, layers)

@@ -13,7 +13,7 @@ from chipwise.perf.infer.load import Load, closed_loop, saturated, static_batch
 from chipwise.perf.infer.reading import ServingCase
 from chipwise.perf.infer.setup import Setup
 from chipwise.perf.infer.step import Parts, decode_parts, lone_prompt_parts, prompt_parts
-from chipwise.perf.infer.terms import Terms, engine_constant, term_names, terms_of
+from chipwise.perf.infer.terms import Terms, Use, engine_constant, term_names, terms_of
 from chipwise.perf.operators.evaluate import largest, least
 from chipwise.perf.tables import read_rows
 from chipwise.perf.training import widened
@@ -53,11 +53,11 @@ class CaseParts:
     wanted: Any
     batch: Any
     rate_scale: float
-    names: dict[str, tuple[str, ...]]
+    names: dict[str, tuple[Use, ...]]
 
 
-def names_of(setup: Setup, regime: str) -> dict[str, tuple[str, ...]]:
-    """Terms that one layout uses in one regime."""
+def names_of(setup: Setup, regime: str, years: float = 0.0) -> dict[str, tuple[Use, ...]]:
+    """Terms that one layout uses in one regime; `years` as in `term_names`."""
     return term_names(
         setup.engine,
         sheet=setup.evidence == DATA_SHEET,
@@ -66,6 +66,7 @@ def names_of(setup: Setup, regime: str) -> dict[str, tuple[str, ...]]:
         precision=setup.precision,
         regime=regime,
         settled=regime == "closed",
+        years=years,
     )
 
 
@@ -94,7 +95,7 @@ def case_parts(case: ServingCase, setup: Setup) -> CaseParts | str:
         if case.regime in ("mlperf_offline", "max_load"):
             cap = max(cap, 1024.0)
         batch = min(most, cap * setup.layout.data)
-        for known in (case.concurrency, case.requests if case.regime == "backlog" else None):
+        for known in (case.concurrency, case.requests if case.regime in ("backlog", "max_load") else None):
             if known:
                 batch = min(batch, max(1.0, known / copies))
         wanted = batch
@@ -128,7 +129,7 @@ def _parts(case: ServingCase, setup: Setup, wanted: Any, batch: Any, scale: floa
         wanted=wanted,
         batch=batch,
         rate_scale=scale,
-        names=names_of(setup, case.regime),
+        names=names_of(setup, case.regime, case.years),
     )
 
 

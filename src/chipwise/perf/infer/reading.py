@@ -13,6 +13,7 @@ from chipwise.catalogue.objects import Chip, Model
 from chipwise.core.errors import ChipwiseError
 from chipwise.perf.infer.audit import chips_of, number
 from chipwise.perf.infer.setup import Layout, Setup, build_setup
+from chipwise.perf.infer.terms import TUNED_YEAR
 from chipwise.perf.machine import WEIGHT_BYTES, kv_precision_of, weight_precision_of
 from chipwise.perf.tables import read_rows
 from chipwise.perf.training_rows import package_share
@@ -31,6 +32,9 @@ SATURATED = ("offline_all_at_once", "all_at_once", "max_load_inflight_batching",
 TUNED = ("max_load_inflight_batching", "max_load")
 LOADS = (*SATURATED, "closed_loop_concurrency", "poisson_server", "static_batch")
 _REQUESTS = re.compile(r"\b(\d+) requests")
+MEAN_OF_NOMINAL = 0.9
+"""Mean length over the nominal one in InferenceX (``random-range-ratio`` 0.8)."""
+
 DOUBTFUL_ROWS = ("inf08079", "inf08080", "inf08081", "inf08082", "inf08083")
 """Rows whose model is doubtful in the source: predicted, but they must not teach."""
 
@@ -49,6 +53,8 @@ class ServingCase:
         Catalogue packages used.
     regime : str
         ``closed``, ``static``, ``max_load``, ``backlog``, ``mlperf_offline`` or ``server``.
+    years : float
+        Age of an MLPerf submission against the year its regime was taught at, years; 0 for everything else.
     doubtful : bool
         The stated format or model cannot be right; the row is predicted but must not teach.
     rate_fault : str
@@ -72,12 +78,22 @@ class ServingCase:
     doubtful: bool
     rate_fault: str
     notes: str
+    years: float = 0.0
 
 
 @functools.cache
 def _benchmark_lengths() -> tuple[tuple[str, float | None, float | None], ...]:
     rows = read_rows("benchmark_lengths.csv")
     return tuple((row["prefix"], number(row, "input_tokens"), number(row, "output_tokens")) for row in rows)
+
+
+@functools.cache
+def _benchmark_requests() -> tuple[tuple[str, float, float, float], ...]:
+    """Requests in all of a documented throughput benchmark, by name of the source and lengths."""
+    rows = read_rows("benchmark_requests.csv")
+    return tuple(
+        (row["prefix"], float(row["input_tokens"]), float(row["output_tokens"]), float(row["requests"])) for row in rows
+    )
 
 
 def regime_of(row: Mapping[str, str]) -> str:
@@ -122,7 +138,7 @@ def read_serving_case(row: Mapping[str, str], catalogue: Any, *, without: tuple[
     try:
         precision, weights = _weights(row, chip, model)
         precision, weights = _fitting(row, chip, model, precision, weights)
-        kv, cache = _cache(row, precision)
+        kv, cache = _cache(row, chip, precision)
         setups = tuple(
             build_setup(
                 chip,
@@ -156,14 +172,30 @@ def read_serving_case(row: Mapping[str, str], catalogue: Any, *, without: tuple[
         slo_ttft_s=_seconds(row, "slo_ttft_ms"),
         doubtful=row.get("id") in DOUBTFUL_ROWS or weights.startswith("stated weights exceed"),
         rate_fault="faulty: chips counted as the square of the expert group" if squared else "",
+        years=_years(row),
         notes="; ".join(text for text in (lengths[2], weights, cache, note, plain) if text),
     )
 
 
 def _requests(row: Mapping[str, str]) -> float | None:
-    """Requests of a run that has all of them at its start, where the row says so."""
+    """Requests of a run that has all of them at its start, where the row or the benchmark says so."""
     match = _REQUESTS.search(row.get("notes") or "")
-    return float(match.group(1)) if match else None
+    if match:
+        return float(match.group(1))
+    lengths = number(row, "isl"), number(row, "osl")
+    for prefix, *these, requests in _benchmark_requests():
+        if (row.get("source_id") or "").startswith(prefix) and tuple(these) == lengths:
+            return requests
+    return None
+
+
+def _years(row: Mapping[str, str]) -> float:
+    """Years of software since `TUNED_YEAR`; 0 where no tuned submission."""
+    date = (row.get("date") or "").split("-")
+    if not (row.get("kind") or "").startswith("mlperf") or not date[0].isdigit():
+        return 0.0
+    month = float(date[1]) if len(date) > 1 and date[1].isdigit() else 6.5
+    return float(date[0]) + (month - 0.5) / 12.0 - TUNED_YEAR
 
 
 def _seconds(row: Mapping[str, str], column: str) -> float | None:
@@ -178,6 +210,9 @@ def _lengths(row: Mapping[str, str]) -> tuple[float, float, str] | str:
             if (row.get("model") or "").casefold().startswith(prefix):
                 note = "benchmark's own lengths"
                 given_in, given_out = given_in or default_in, given_out or default_out
+    if row.get("kind") == "inferencex" and given_in and given_out:
+        note = "lengths drawn evenly from 80 to 100 % of the nominal ones"
+        given_in, given_out = MEAN_OF_NOMINAL * given_in, MEAN_OF_NOMINAL * given_out
     if not given_in:
         return "missing: isl"
     return (given_in, given_out, note) if given_out else "missing: osl"
@@ -200,13 +235,13 @@ def _weights(row: Mapping[str, str], chip: Chip, model: Model) -> tuple[str, str
     if name:
         return weight_precision_of(chip, model, name), ""
     if (row.get("kind") or "").startswith("mlperf"):
-        for candidate in ("fp8", "int8"):
+        for candidate in ("fp4", "fp8", "int8"):
             if chip.rates.get(candidate):
                 return candidate, f"weight format blank: MLPerf on this chip is usually {candidate}"
     return weight_precision_of(chip, model, "auto"), "weight format blank: the model's own"
 
 
-def _cache(row: Mapping[str, str], precision: str) -> tuple[str, str]:
+def _cache(row: Mapping[str, str], chip: Chip, precision: str) -> tuple[str, str]:
     """Cache precision of a row and, where blank, the engine's default."""
     stated = (row.get("kv_quant") or "").casefold()
     if stated:
@@ -214,6 +249,8 @@ def _cache(row: Mapping[str, str], precision: str) -> tuple[str, str]:
     mlperf = (row.get("kind") or "").startswith("mlperf")
     if precision in ("fp8", "fp4") and ((row.get("engine") or "").casefold() == "tensorrt-llm" or mlperf):
         return "fp8", "cache format blank: fp8, as such checkpoints have it"
+    if precision in ("fp8", "fp4") and chip.architecture == "Blackwell":
+        return "fp8", "cache format blank: fp8, as the engines' recipes for Blackwell have it"
     return "16-bit", ""
 
 
@@ -237,7 +274,9 @@ def _layouts(row: Mapping[str, str], model: Model, packages: float, squared: boo
     if not number(row, "tp"):
         widest = min(most, 64)
         groups = [2**power for power in range(7) if 2**power <= widest]
-        return [Layout(tensor=group) for group in groups], "layout blank: best power-of-two group"
+        whole = [Layout(tensor=group) for group in groups]
+        copies = [Layout(data=group, expert=group) for group in groups if moe and group > 1]
+        return [*whole, *copies], "layout blank: best power-of-two group, attention whole or in copies"
     if squared:
         tensor, data = (most, 1) if tensor > 1 else (1, most)
     else:  # dies, where two make a package

@@ -34,6 +34,9 @@ BUBBLE = 0.15
 """Time a pipeline stage waits per further stage, as a share of its work: stages are never quite equal (TensorRT-LLM
 tables at 2, 4 and 8 stages)."""
 
+DENSE_OF = {"mxfp4_wo": "int4_wo"}
+"""Dense table that stands for a format of experts: four-bit weights, sixteen-bit arithmetic."""
+
 MLA_SCORE = 576.0
 """Score width of the latent tables; other widths scale by their cached elements."""
 
@@ -74,14 +77,14 @@ def token_parts(setup: Setup, tokens: Number, sequences: Number) -> Parts:
     smallest = norm(setup.profile, own, work.hidden).time_s
     narrow = activation(setup.profile, own, max(work.narrow / layout.tensor, 1.0)).time_s
     stream = 2.0 * work.layers * smallest + work.dense_layers * narrow
-    even, uneven = _experts(setup, passing, "balanced"), _experts(setup, passing, "natural")
+    even, uneven = (_experts(setup, passing, routing) for routing in _routings(setup))
     whole = _collectives(setup, own, passing)
     latency = least(_collectives(setup, least(own, 1.0), least(passing, 1.0)), whole)
     bubble = 1.0 + BUBBLE * (layout.pipeline - 1)
     return Parts(
         gemm=matrices * bubble,
         experts=even * bubble,
-        skew=largest(uneven - even, 0.0) * bubble,
+        skew=(uneven - even) * bubble,
         stream=stream * bubble,
         collective=latency * bubble,
         volume=(whole - latency) * bubble,
@@ -95,18 +98,22 @@ def _product(setup: Setup, product: Product, own: Number, logits: Number) -> Num
     name = {"attention": setup.attention_format, "dense": setup.dense_format}.get(product.kind, "bf16")
     rows = logits if product.kind == "head" else own
     cost = gemm(setup.profile, rows, max(n, 1.0), max(k, 1.0), dtype=name)
-    return product.count * _capped(setup, cost, name)
+    return product.count * _capped(setup, cost)
 
 
-def _capped(setup: Setup, cost: OperatorTime, name: str) -> Number:
-    """Time under a power limit: only the share that arithmetic binds is slowed."""
-    if setup.capped >= 1.0:
-        return cost.time_s
-    peaks = setup.profile.peaks
-    peak = peaks.get("fp8" if name.startswith("fp8") else name) or max(peaks.get("bf16", 0.0), peaks.get("fp16", 0.0))
-    arithmetic = cost.flop / peak
-    bound = arithmetic / (arithmetic + cost.bytes / setup.profile.bytes_per_s)
-    return cost.time_s * (1.0 + bound * (1.0 / setup.capped - 1.0))
+def _capped(setup: Setup, cost: OperatorTime) -> Number:
+    """Time under a power limit: reading memory at full rate draws most of a board's power too."""
+    return cost.time_s / setup.capped
+
+
+def _routings(setup: Setup) -> tuple[str, str]:
+    """Even and skewed routing, or twice the one that was measured on better evidence."""
+    name = "int4_wo" if setup.expert_format == "8-bit" else setup.expert_format
+    found = {key[2]: surface.evidence for key, surface in setup.profile.surfaces.items() if key[:2] == ("moe", name)}
+    even, uneven = found.get("balanced", 9), found.get("natural", 9)
+    if even == uneven:
+        return "balanced", "natural"
+    return ("balanced", "balanced") if even < uneven else ("natural", "natural")
 
 
 def _experts(setup: Setup, tokens: Number, routing: str) -> Number:
@@ -128,8 +135,9 @@ def _experts(setup: Setup, tokens: Number, routing: str) -> Number:
             dtype=name,
             routing=routing,
         )
-        time = _capped(setup, found, name)
-        return least(time, _grouped(setup, tokens, name)) if ("gemm", name, "") in setup.profile.surfaces else time
+        time = _capped(setup, found)
+        dense = DENSE_OF.get(name, name)
+        return least(time, _grouped(setup, tokens, dense)) if ("gemm", dense, "") in setup.profile.surfaces else time
 
     if setup.expert_format != "8-bit":
         return work.layers * cost(setup.expert_format)
@@ -147,7 +155,7 @@ def _grouped(setup: Setup, tokens: Number, name: str) -> Number:
     width = work.width / (layout.group // layout.expert)
     up = gemm(setup.profile, rows, 2.0 * width, work.hidden, dtype=name, groups=touched)
     down = gemm(setup.profile, rows, work.hidden, width, dtype=name, groups=touched)
-    return GROUPED * (_capped(setup, up, name) + _capped(setup, down, name))
+    return GROUPED * (_capped(setup, up) + _capped(setup, down))
 
 
 def _collectives(setup: Setup, own: Number, passing: Number) -> Number:
@@ -159,7 +167,7 @@ def _collectives(setup: Setup, own: Number, passing: Number) -> Number:
     message = own * work.hidden * 2.0
     routed = work.experts.layers if work.experts is not None and layout.data > 1 else 0.0
     if layout.tensor > 1:
-        each = collective("all_reduce", setup.topology, message, layout.tensor, library="engine-median").time_s
+        each = collective("all_reduce", setup.topology, message, layout.tensor, library="engine").time_s
         total = total + (2.0 * work.layers - routed) * each
     if routed:
         spread = least(1.0 * passing, own * layout.data) * work.hidden * 2.0
@@ -197,7 +205,7 @@ def decode_core(setup: Setup, sequences: Number, context: Number, queries: float
                 total = total + work.index[0] * _read(setup, own * context * work.index[1])
             width = (group.cache_dim or MLA_SCORE) / MLA_SCORE
             cost = mla_decode(setup.profile, own, seen, heads, kv_dtype=setup.kv_format)
-            total = total + group.layers * cost.time_s * width
+            total = total + group.layers * _capped(setup, cost) * width
             continue
         cost = attention_decode(
             setup.profile,
@@ -209,7 +217,7 @@ def decode_core(setup: Setup, sequences: Number, context: Number, queries: float
             window=float(group.window) if group.window else None,
             kv_dtype=setup.kv_format,
         )
-        total = total + group.layers * cost.time_s
+        total = total + group.layers * _capped(setup, cost)
     stream = 0.0
     if work.state_elems:
         stream = _read(setup, 2.0 * 2.0 * own * work.state_elems / layout.tensor)
@@ -252,7 +260,7 @@ def prefill_core(setup: Setup, prompt: Number) -> Parts:
             kept = 1.0
             if work.index is not None:
                 kept = least(1.0, 2.0 * work.index[2] / prompt)
-            total = total + group.layers * cost.time_s * kept
+            total = total + group.layers * _capped(setup, cost) * kept
             continue
         cost = attention_prefill(
             setup.profile,
@@ -265,7 +273,7 @@ def prefill_core(setup: Setup, prompt: Number) -> Parts:
             dtype="bf16",
             kv_dtype=setup.kv_format,
         )
-        total = total + group.layers * _capped(setup, cost, "bf16")
+        total = total + group.layers * _capped(setup, cost)
     if layout.context > 1:
         return Parts(attention=total / layout.context, collective=_passed_on(setup, prompt))
     return Parts(attention=total)

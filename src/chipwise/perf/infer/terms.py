@@ -17,6 +17,7 @@ FIELDS = (
     "stream",
     "collective",
     "volume",
+    "copies",
     "step_s",
     "layer_s",
     "sequence_s",
@@ -28,6 +29,12 @@ FIELDS = (
     "regime",
 )
 
+
+Use = tuple[str, float]
+"""A term and its power."""
+
+TUNED_YEAR = 2025.25
+"""Year between the two rounds of tuned submissions that taught `regime`."""
 
 LITTLE = ("closed", "static")
 """Regimes whose throughput follows from their times alone."""
@@ -68,6 +75,8 @@ class Terms:
         Factors on the operator times.
     skew, volume : float or array
         Share of the measured skew of routing that real requests show; share of a collective's transfer not hidden.
+    copies : float or array
+        What attention copies wait for one another, as a share of their work, for very many of them.
     step_s, layer_s, sequence_s : float or array
         Engine time of a step, of a layer of it and of a request in it, s.
     prompt, prompt_share : float or array
@@ -87,6 +96,7 @@ class Terms:
     stream: Any
     collective: Any
     volume: Any
+    copies: Any
     step_s: Any
     layer_s: Any
     sequence_s: Any
@@ -138,8 +148,16 @@ def engine_constant(engine: str, name: str) -> float:
 
 
 def term_names(
-    engine: str, *, sheet: bool, vendor: str, cpu: bool, precision: str, regime: str, settled: bool
-) -> dict[str, tuple[str, ...]]:
+    engine: str,
+    *,
+    sheet: bool,
+    vendor: str,
+    cpu: bool,
+    precision: str,
+    regime: str,
+    settled: bool,
+    years: float = 0.0,
+) -> dict[str, tuple[Use, ...]]:
     """Ids of the terms whose product is each field of `Terms`.
 
     Parameters
@@ -148,6 +166,13 @@ def term_names(
         No kernel of the chip or its family was measured.
     settled : bool
         The prompts of a closed loop come in waves; False for a steady stream.
+    years : float
+        Age of a tuned submission against `TUNED_YEAR`, years; 0 for everything else.
+
+    Returns
+    -------
+    dict
+        By field, the terms whose product it is, each with its power.
     """
     engine = HOST_TIMES_OF.get(engine, engine)
     extra: tuple[str, ...] = ("sheet",) if sheet else ()
@@ -155,7 +180,7 @@ def term_names(
     if sheet and kin in terms_table():
         extra += (kin,)
     low = ("low_bits",) if precision == "fp4" else ()
-    return {
+    found = {
         "gemm": ("gemm", *extra, *low),
         "attention": ("attention", *extra),
         "experts": ("experts", *extra, *low),
@@ -163,6 +188,7 @@ def term_names(
         "stream": ("stream", *extra),
         "collective": ("collective",),
         "volume": ("volume",),
+        "copies": ("copies",),
         "step_s": (f"step_s.{engine}",),
         "layer_s": (f"layer_s.{engine}",),
         "sequence_s": (f"sequence_s.{engine}",),
@@ -173,15 +199,21 @@ def term_names(
         "front_s": (f"front_s.{engine}",),
         "regime": () if regime in LITTLE else (f"regime.{regime}",),
     }
+    uses: dict[str, tuple[Use, ...]] = {
+        field: tuple((name, 1.0) for name in names) for field, names in found.items()
+    }
+    if years:
+        uses["regime"] = (*uses["regime"], ("progress", years))
+    return uses
 
 
-def terms_of(names: Mapping[str, tuple[str, ...]], values: Mapping[str, float] | None = None) -> Terms:
+def terms_of(names: Mapping[str, tuple[Use, ...]], values: Mapping[str, float] | None = None) -> Terms:
     """Terms of one case."""
     values = term_values() if values is None else values
     found = {}
     for field in FIELDS:
         product = 1.0
-        for name in names[field]:
-            product *= values[name]
+        for name, power in names[field]:
+            product *= values[name] if power == 1.0 else values[name] ** power
         found[field] = product
     return Terms(**found)
