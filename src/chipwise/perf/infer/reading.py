@@ -274,9 +274,9 @@ def _layouts(row: Mapping[str, str], model: Model, packages: float, squared: boo
     if not number(row, "tp"):
         widest = min(most, 64)
         groups = [2**power for power in range(7) if 2**power <= widest]
-        whole = [Layout(tensor=group) for group in groups]
+        sliced = [Layout(tensor=group) for group in groups]
         copies = [Layout(data=group, expert=group) for group in groups if moe and group > 1]
-        return [*whole, *copies], "layout blank: best power-of-two group, attention whole or in copies"
+        return [*sliced, *copies], "layout blank: best power-of-two group, attention whole or in copies"
     if squared:
         tensor, data = (most, 1) if tensor > 1 else (1, most)
     else:  # dies, where two make a package

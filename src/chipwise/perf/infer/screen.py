@@ -1,4 +1,4 @@
-"""Which measured points are screened out before any is scored: row rules, physical rules, and tables that fail as a whole.
+"""Which measured points are screened out before any is scored: by row, by physics, and by tables that fail as a whole.
 
 A row rule needs the row alone (`chipwise.perf.infer.audit`). A physical rule needs the chip and the model. Where more
 than half of a table breaks a rule of either kind, nothing in it can be told from the rest and all of it is doubtful.
@@ -81,7 +81,13 @@ def _unrecorded(rows: Sequence[Row], catalogue: Any, found: Mapping[str, str]) -
     members: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for row in rows:
         gap, wanted, name = number(row, "tpot_mean_ms"), number(row, "concurrency"), row.get("id") or ""
-        if not gap or not wanted or row.get("disaggregated") == "yes" or row.get("load_type") != CLOSED or name in found:
+        if (
+            not gap
+            or not wanted
+            or row.get("disaggregated") == "yes"
+            or row.get("load_type") != CLOSED
+            or name in found
+        ):
             continue
         try:
             model = catalogue.model(row.get("model") or "")
@@ -91,29 +97,31 @@ def _unrecorded(rows: Sequence[Row], catalogue: Any, found: Mapping[str, str]) -
             continue
         kind = (*(row.get(part) or "" for part in ("source_id", "chip_id", "engine", "weight_quant")), model.id)
         campaign = (row.get("engine_version") or "", row.get("date") or "")
-        setup = (chips_of(row)[0], row.get("isl"), row.get("osl"), wanted)
-        campaigns[kind].setdefault(campaign, {})[setup] = gap
+        point = (chips_of(row)[0], row.get("isl"), row.get("osl"), wanted)
+        campaigns[kind].setdefault(campaign, {})[point] = gap
         members[(*kind, *campaign)].append(name)
     unsaid = []
     for kind, found_here in campaigns.items():
-        for campaign, times in found_here.items():
+        for run, times in found_here.items():
             ratios = [
-                max(other[setup] / gap for other in found_here.values() if setup in other)
-                for setup, gap in times.items()
-                if any(setup in other for other in found_here.values() if other is not times)
+                max(other[point] / gap for other in found_here.values() if point in other)
+                for point, gap in times.items()
+                if any(point in other for other in found_here.values() if other is not times)
             ]
             if ratios and median(ratios) > FASTER:
-                unsaid += members[(*kind, *campaign)]
+                unsaid += members[(*kind, *run)]
     return unsaid
+
+
+def _closed(row: Row) -> bool:
+    return row.get("load_type") == CLOSED and row.get("disaggregated") != "yes"
 
 
 def _doubtful(rows: Sequence[Row], suspicious: set[str], found: Mapping[str, str]) -> list[list[str]]:
     tables: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for row in rows:
         name = row.get("id") or ""
-        if row.get("load_type") != CLOSED or row.get("disaggregated") == "yes":
-            continue
-        if not found.get(name, "").startswith(NOT_A_FAULT):
+        if _closed(row) and not found.get(name, "").startswith(NOT_A_FAULT):
             tables[tuple(row.get(column) or "" for column in TABLE)].append(name)
     return [names for names in tables.values() if sum(name in suspicious for name in names) > MAJORITY * len(names)]
 

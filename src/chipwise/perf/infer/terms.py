@@ -199,9 +199,7 @@ def term_names(
         "front_s": (f"front_s.{engine}",),
         "regime": () if regime in LITTLE else (f"regime.{regime}",),
     }
-    uses: dict[str, tuple[Use, ...]] = {
-        field: tuple((name, 1.0) for name in names) for field, names in found.items()
-    }
+    uses: dict[str, tuple[Use, ...]] = {field: tuple((name, 1.0) for name in names) for field, names in found.items()}
     if years:
         uses["regime"] = (*uses["regime"], ("progress", years))
     return uses
