@@ -61,6 +61,8 @@ class Twin:
         self.running: list[Request] = []
         self.waiting: list[Request] = []
         self.now, self.debt, self.steps, self.preemptions = 0.0, 0.0, 0, 0
+        self.leaving: list[Request] = []
+        self.seen_until = 0.0
 
     # memory
     def room(self) -> int:
@@ -171,7 +173,7 @@ class Twin:
 
     def admit(self, budget: int) -> int:
         count = 0
-        while self.waiting and len(self.running) < self.rep.max_batch and budget > 0:
+        while self.waiting and len(self.running) + len(self.leaving) < self.rep.max_batch and budget > 0:
             r = self.head()
             hits = 0
             size = self.rep.prefix_tokens if self.rep.prefix_cache else 0
@@ -241,6 +243,9 @@ class Twin:
         if not self.running and not self.waiting:
             return
         self.plan()
+        self.let_go()
+        if not self.running:
+            self.plan()
         prefill = pairs = decodes = context = 0
         for r in self.running:
             if r.new and r.decoding:
@@ -257,6 +262,7 @@ class Twin:
             draft_tokens=self.rep.draft_tokens,
             draft_s=self.rep.draft_s,
         )
+        self.seen_until = self.now
         self.now += length + self.debt
         self.debt = 0.0
         self.steps += 1
@@ -280,23 +286,36 @@ class Twin:
                     r.first = self.now
         if r.generated >= r.n_out:
             self.running.remove(r)
-            self.release(r)
+            self.leaving.append(r)
+            if not self.rep.look_ahead:
+                self.let_go()
             r.status, r.end = "done", self.now
+
+    def let_go(self) -> None:
+        for r in self.leaving:
+            self.release(r)
+        self.leaving = []
+
+    def absorb(self, coming: list[Request], limit: float) -> None:
+        while coming and coming[0].arrival <= limit:
+            r = coming.pop(0)
+            if math.ceil((r.n_in + r.n_out) / self.block) > self.blocks:
+                r.status, r.end = "rejected", r.arrival
+                continue
+            r.status = "waiting"
+            self.waiting.append(r)
 
     def run(self, requests: list[Request]) -> None:
         coming = sorted(requests, key=lambda r: (r.arrival, r.index))
         while coming or self.running or self.waiting:
-            if not self.running and not self.waiting:
-                self.now = max(self.now, coming[0].arrival)
-            while coming and coming[0].arrival <= self.now:
-                r = coming.pop(0)
-                if math.ceil((r.n_in + r.n_out) / self.block) > self.blocks:
-                    r.status, r.end = "rejected", r.arrival
-                    continue
-                r.status = "waiting"
-                self.waiting.append(r)
+            self.absorb(coming, self.seen_until if self.rep.look_ahead else self.now)
+            if not self.running and not self.waiting and coming:
+                self.let_go()
+                self.now = self.seen_until = max(self.now, coming[0].arrival)
+                self.absorb(coming, self.now)
             if self.running or self.waiting:
                 self.step()
+        self.let_go()
         total = self.free + len(self.idle) * self.per_id
         assert total == self.blocks, "blocks were lost"
         assert all(count == 0 for count in self.refs.values())

@@ -52,6 +52,7 @@ def random_case(seed: int) -> tuple[Trace, StepCost, Replica]:
         draft_tokens=g.choice([0, 0, 0, 2]),
         acceptance=0.6,
         draft_s=0.001,
+        look_ahead=g.random() < 0.5,
     )
     cost = StepCost(
         overhead_s=0.005,

@@ -98,6 +98,11 @@ def one_step(q: Any, c: Any, r: int) -> None:
     changed = schedule.plan_step(q, c, r)
     if c.ss[r, at.EVICTABLE] != idle:
         changed = 1
+    if c.ss[r, at.N_LEAVING] > 0:
+        schedule.let_go(q, c, r)
+        changed = 1
+        if c.ss[r, at.N_RUN] == 0:
+            schedule.plan_step(q, c, r)
     prefill, pairs, decodes, context, count = 0.0, 0.0, 0.0, 0.0, c.ss[r, at.N_RUN]
     for k in range(count):
         new, i = float(c.slots[r, at.NEW, k]), c.slots[r, at.RUN, k]
@@ -112,11 +117,13 @@ def one_step(q: Any, c: Any, r: int) -> None:
     length = step_time(c, r, prefill, pairs, decodes, context) + c.fs[r, at.DEBT]
     c.fs[r, at.DEBT] = 0.0
     note(c, r, c.fs[r, at.NOW], length, prefill + decodes)
+    c.fs[r, at.GATE] = c.fs[r, at.NOW]
     c.fs[r, at.NOW] += length
     c.ss[r, at.STEPS] += 1
     finished = finish_step(q, c, r)
     plain = changed == 0 and prefill == 0 and decodes == count and c.ip[r, at.SPEC] == 0
-    c.ss[r, at.STABLE] = 1 if plain and (finished == 0 or c.ss[r, at.ROOT] < 0) else 0
+    calm = finished == 0 or (c.ss[r, at.ROOT] < 0 and c.ss[r, at.N_LEAVING] == 0)
+    c.ss[r, at.STABLE] = 1 if plain and calm else 0
 
 
 @jit_inner
@@ -139,9 +146,7 @@ def finish_step(q: Any, c: Any, r: int) -> int:
                     if q.i[i, at.GEN] == 1:
                         q.f[i, at.FIRST] = now
             if q.i[i, at.GEN] >= q.i[i, at.N_OUT]:
-                cache.release(q, c, r, i)
-                q.i[i, at.STATUS] = at.DONE
-                q.f[i, at.END] = now
+                schedule.end(q, c, r, i)
                 continue
         c.slots[r, at.RUN, kept] = i
         kept += 1
@@ -221,6 +226,7 @@ def jump(q: Any, c: Any, r: int, until: float) -> None:
     length = steps * first + slope * steps * (steps - 1.0) / 2.0
     note(c, r, c.fs[r, at.NOW], length, float(count * steps))
     c.fs[r, at.NOW] += length
+    c.fs[r, at.GATE] = c.fs[r, at.NOW] - (first + slope * (steps - 1.0))
     c.ss[r, at.STEPS] += steps
     kept = 0
     for k in range(count):
@@ -231,14 +237,12 @@ def jump(q: Any, c: Any, r: int, until: float) -> None:
     for k in range(count):
         i = int(c.slots[r, at.RUN, k])
         if q.i[i, at.GEN] >= q.i[i, at.N_OUT]:
-            cache.release(q, c, r, i)
-            q.i[i, at.STATUS] = at.DONE
-            q.f[i, at.END] = c.fs[r, at.NOW]
+            schedule.end(q, c, r, i)
         else:
             c.slots[r, at.RUN, kept] = i
             kept += 1
     c.ss[r, at.N_RUN] = kept
-    if kept < count and c.ss[r, at.ROOT] >= 0:
+    if kept < count and (c.ss[r, at.ROOT] >= 0 or c.ss[r, at.N_LEAVING] > 0):
         c.ss[r, at.STABLE] = 0
 
 
@@ -249,10 +253,12 @@ def advance(q: Any, c: Any, r: int, until: float, most: int) -> int:
     while events < most:
         queue.absorb(q, c, r)
         if c.ss[r, at.N_RUN] == 0 and c.ss[r, at.ROOT] < 0:
+            schedule.let_go(q, c, r)
             pend = c.ss[r, at.PEND]
             if pend < 0 or q.f[pend, at.ARRIVAL] >= until:
                 break
             c.fs[r, at.NOW] = max(c.fs[r, at.NOW], q.f[pend, at.ARRIVAL])
+            c.fs[r, at.GATE] = c.fs[r, at.NOW]
             c.ss[r, at.STABLE] = 0
             continue
         if c.fs[r, at.NOW] >= until:

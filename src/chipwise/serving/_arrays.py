@@ -76,7 +76,7 @@ def replica_arrays(
         fs=fs,
         ss=ss,
         knots=np.ascontiguousarray(np.stack((xs, ys), axis=1)),
-        slots=np.zeros((count, 2, cap), np.int32),
+        slots=np.zeros((count, 3, cap), np.int32),
         stack=np.zeros((count, 256), np.int64),
         keys=np.full((count, 3, keys), -1, np.int32),
         bins=np.zeros((count, bins, 5)),
@@ -112,6 +112,7 @@ def _integers(replica: Replica, shared: bool, seed: int) -> list[int]:
         replica.prefix_tokens if shared and replica.prefix_cache else 0,
         replica.chunk_tokens,
         seed,
+        int(replica.look_ahead),
     ]
 
 

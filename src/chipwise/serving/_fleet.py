@@ -132,6 +132,7 @@ def evacuate(q: Any, c: Any, r: int, parked: Any) -> None:
         schedule.remove(c, r, 0)
         cache.release(q, c, r, i)
         parked[i] = 1
+    schedule.let_go(q, c, r)
     while c.ss[r, at.ROOT] >= 0:
         parked[queue.pop(q, c, r)] = 1
     i = int(c.ss[r, at.PEND])

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 # ip: constant integers of a replica
-CAP, BUDGET, BLOCKS, BLOCK, PREFILL_FIRST, WHOLE, SWAP, PRIORITY, SPEC, PREFIX, CHUNK, SEED = range(12)
-N_IP = 12
+CAP, BUDGET, BLOCKS, BLOCK, PREFILL_FIRST, WHOLE, SWAP, PRIORITY, SPEC, PREFIX, CHUNK, SEED, AHEAD = range(13)
+N_IP = 13
 # fp: constant floats of a replica
 OVERHEAD, PF_TOKEN, PF_CONTEXT, DEC_SEQ, DEC_CONTEXT, MIXED, SWAP_S, DRAFT_S, ACCEPT = range(9)
 N_FP = 9
@@ -17,11 +17,11 @@ N_FP = 9
 N_RUN, ROOT, N_WAIT, PEND, PEND_TAIL, FREE, EVICTABLE, OLDEST, NEWEST, STABLE, PREEMPTIONS, STEPS, EVENTS, WORK = range(
     14
 )
-PENDING, PENDING_WORK = 14, 15
-N_SS = 16
+PENDING, PENDING_WORK, N_LEAVING = 14, 15, 16
+N_SS = 17
 # fs: changing floats
-NOW, BUSY, I_RUN, I_WAIT, I_KV, DEBT = range(6)
-N_FS = 6
+NOW, BUSY, I_RUN, I_WAIT, I_KV, DEBT, GATE = range(7)
+N_FS = 7
 # status of a request
 COMING, WAITING, RUNNING, SWAPPED, DONE, CANCELLED, REJECTED = range(7)
 # columns of a time bin
@@ -31,8 +31,8 @@ ARRIVAL, CANCEL, FIRST, END = range(4)
 # q.i: integers of a request; NEXT, LEFT, RIGHT, RANK are links of queues
 N_IN, N_OUT, PRIO, COMPUTED, GEN, HELD, OWNED, STATUS, PREEMPTED, HIT, REPLICA, NEXT, LEFT, RIGHT, RANK = range(15)
 N_I = 16
-# c.slots: running requests and their tokens of this step
-RUN, NEW = range(2)
+# c.slots: running requests, their tokens of this step, requests that ended while the next step was already planned
+RUN, NEW, LEAVING = range(3)
 # c.keys: holders of a cached prefix block (-1 absent), and links of the blocks nobody holds
 REF, OLDER, NEWER = range(3)
 

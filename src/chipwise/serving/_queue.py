@@ -83,8 +83,11 @@ def announce_all(q: Any, c: Any, replica: Any) -> None:
 
 @jit_inner
 def absorb(q: Any, c: Any, r: int) -> None:
-    """Put every request that has arrived into the line; refuse what can never fit."""
-    now = c.fs[r, at.NOW]
+    """Put every request that has arrived into the line; refuse what can never fit.
+
+    With look-ahead the next step was planned when the last one began, so later arrivals are not seen yet.
+    """
+    now = c.fs[r, at.GATE] if c.ip[r, at.AHEAD] else c.fs[r, at.NOW]
     block = c.ip[r, at.BLOCK]
     while c.ss[r, at.PEND] >= 0 and q.f[c.ss[r, at.PEND], at.ARRIVAL] <= now:
         i = int(c.ss[r, at.PEND])

@@ -146,7 +146,8 @@ def schedule_prefills(q: Any, c: Any, r: int, budget: int) -> int:
 def admit(q: Any, c: Any, r: int, budget: int) -> int:
     """Take requests from the line while batch, budget and memory allow; returns how many."""
     count, now = 0, c.fs[r, at.NOW]
-    while c.ss[r, at.ROOT] >= 0 and c.ss[r, at.N_RUN] < c.ip[r, at.CAP] and budget > 0:
+    cap = c.ip[r, at.CAP] - c.ss[r, at.N_LEAVING]
+    while c.ss[r, at.ROOT] >= 0 and c.ss[r, at.N_RUN] < cap and budget > 0:
         i = int(c.ss[r, at.ROOT])
         if q.f[i, at.CANCEL] <= now:
             queue.pop(q, c, r)
@@ -177,6 +178,26 @@ def admit(q: Any, c: Any, r: int, budget: int) -> int:
         budget -= want
         count += 1
     return count
+
+
+@jit_inner
+def end(q: Any, c: Any, r: int, i: int) -> None:
+    """End request `i`; with look-ahead its place and memory stay taken until the next step is planned."""
+    q.i[i, at.STATUS] = at.DONE
+    q.f[i, at.END] = c.fs[r, at.NOW]
+    if c.ip[r, at.AHEAD]:
+        c.slots[r, at.LEAVING, c.ss[r, at.N_LEAVING]] = i
+        c.ss[r, at.N_LEAVING] += 1
+    else:
+        cache.release(q, c, r, i)
+
+
+@jit_inner
+def let_go(q: Any, c: Any, r: int) -> None:
+    """Give back what ended requests still hold."""
+    for k in range(c.ss[r, at.N_LEAVING]):
+        cache.release(q, c, r, c.slots[r, at.LEAVING, k])
+    c.ss[r, at.N_LEAVING] = 0
 
 
 @jit_inner

@@ -74,6 +74,8 @@ def simulate_long(
             _advance.advance(q, c, r, until, 1 << 60)
         seconds += time.perf_counter() - begun
         ended = q.i[:, at.STATUS] >= at.DONE
+        for r in range(len(parts)):
+            ended[c.slots[r, at.LEAVING, : c.ss[r, at.N_LEAVING]]] = False
         _write_part(out / f"part-{k:05d}.parquet", q, ended)
         live = _kept(q, c, ended)
         k, done = k + 1, done + len(coming)
@@ -126,6 +128,8 @@ def _kept(q: Any, c: Any, ended: Any) -> tuple[Any, Any]:
     for r in range(len(c.ss)):
         running = int(c.ss[r, at.N_RUN])
         c.slots[r, at.RUN, :running] = place[c.slots[r, at.RUN, :running]]
+        leaving = int(c.ss[r, at.N_LEAVING])
+        c.slots[r, at.LEAVING, :leaving] = place[c.slots[r, at.LEAVING, :leaving]]
     return q.f[~ended].copy(), q.i[~ended].copy()
 
 

@@ -43,6 +43,8 @@ class Replica:
         Speculative decoding: drafts per step, chance that one is accepted, time to draft, s.
     timeout_s : float
         A request not finished by then is dropped.
+    look_ahead : bool
+        A step is planned while the one before it still runs: what arrives or ends meanwhile counts one step later.
     """
 
     max_batch: int = 256
@@ -61,6 +63,7 @@ class Replica:
     acceptance: float = 0.0
     draft_s: float = 0.0
     timeout_s: float = float("inf")
+    look_ahead: bool = False
 
     def __post_init__(self) -> None:
         for name in ("max_batch", "token_budget", "block_tokens", "kv_tokens"):
@@ -83,11 +86,17 @@ class Replica:
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "vllm": {"max_batch": 256, "token_budget": 2048},
-    "sglang": {"max_batch": 1024, "token_budget": 8192, "prefill_first": True, "reserve_prompt": True},
+    "vllm": {"max_batch": 256, "token_budget": 2048, "look_ahead": True},
+    "sglang": {
+        "max_batch": 1024,
+        "token_budget": 8192,
+        "prefill_first": True,
+        "reserve_prompt": True,
+        "look_ahead": True,
+    },
     "sarathi": {"max_batch": 128, "token_budget": 512, "reserve_prompt": True, "prefix_cache": False},
 }
-"""Engine defaults: vLLM V1, SGLang, and Sarathi as Vidur configures it."""
+"""Engine defaults: vLLM V1 (plans ahead since 0.14), SGLang with its overlapped scheduler, Sarathi as Vidur sets it."""
 
 
 def preset(engine: str, **changes: Any) -> Replica:
