@@ -55,6 +55,8 @@ class Twin:
         self.block = replica.block_tokens
         self.blocks = int(replica.kv_tokens // replica.block_tokens)
         self.per_id = replica.prefix_tokens // self.block if replica.prefix_cache else 0
+        self.own = False
+        self.left: OrderedDict[int, int] = OrderedDict()
         self.free = self.blocks
         self.refs: dict[int, int] = {}
         self.idle: OrderedDict[int, None] = OrderedDict()
@@ -66,7 +68,7 @@ class Twin:
 
     # memory
     def room(self) -> int:
-        return self.free + len(self.idle) * self.per_id
+        return self.free + len(self.idle) * self.per_id + sum(self.left.values())
 
     def lacking(self, r: Request, tokens: int) -> int:
         return math.ceil(tokens / self.block) - r.private - len(r.held) * self.per_id
@@ -77,6 +79,12 @@ class Twin:
             return True
         if need > self.room():
             return False
+        while self.free < need and self.own:
+            index = next(iter(self.left))
+            self.left[index] -= 1
+            self.free += 1
+            if not self.left[index]:
+                del self.left[index]
         while self.free < need:
             key, _ = self.idle.popitem(last=False)
             del self.refs[key]
@@ -86,7 +94,10 @@ class Twin:
         return True
 
     def release(self, r: Request) -> None:
-        self.free += r.private
+        full = min(r.private, r.computed // self.block) if self.own else 0
+        if full:
+            self.left[r.index] = full
+        self.free += r.private - full
         r.private = 0
         for place in sorted(r.held, reverse=True):
             key = r.prefix[place]
@@ -181,13 +192,16 @@ class Twin:
                 most = min(len(r.prefix), (r.target - 1) // size, r.n_in // size)
                 while hits < most and r.prefix[hits] in self.refs:
                     hits += 1
+            if r.computed == 0 and self.own:
+                size = self.block
+                hits = min(self.left.get(r.index, 0), (r.target - 1) // size)
             start = r.computed + hits * size
             want = self.wanted(r, start, budget)
             if want == 0:
                 break
             unheld = sum(self.refs[key] == 0 for key in r.prefix[:hits])
-            need = self.lacking(r, self.cover(r, start, want)) - hits * self.per_id
-            if need > self.room() - unheld * self.per_id:
+            need = self.lacking(r, self.cover(r, start, want)) - hits * (1 if self.own else self.per_id)
+            if need > self.room() - (hits if self.own else unheld * self.per_id):
                 break
             self.waiting.remove(r)
             if r.status == "swapped":
@@ -195,7 +209,11 @@ class Twin:
             for key in r.prefix[:hits]:
                 self.refs[key] += 1
                 self.idle.pop(key, None)
-            r.held = set(range(hits))
+            if self.own:
+                self.free += self.left.pop(r.index, hits) - hits
+                r.private += hits
+            else:
+                r.held = set(range(hits))
             r.hit += hits * size
             r.computed = start
             assert self.grow(r, self.cover(r, start, want))
@@ -306,6 +324,7 @@ class Twin:
             self.waiting.append(r)
 
     def run(self, requests: list[Request]) -> None:
+        self.own = self.rep.prefix_cache and not any(r.prefix for r in requests)
         coming = sorted(requests, key=lambda r: (r.arrival, r.index))
         while coming or self.running or self.waiting:
             self.absorb(coming, self.seen_until if self.rep.look_ahead else self.now)
@@ -316,6 +335,6 @@ class Twin:
             if self.running or self.waiting:
                 self.step()
         self.let_go()
-        total = self.free + len(self.idle) * self.per_id
+        total = self.free + sum(self.left.values()) + len(self.idle) * self.per_id
         assert total == self.blocks, "blocks were lost"
         assert all(count == 0 for count in self.refs.values())

@@ -96,7 +96,7 @@ def one_step(q: Any, c: Any, r: int) -> None:
         return
     idle = c.ss[r, at.EVICTABLE]
     changed = schedule.plan_step(q, c, r)
-    if c.ss[r, at.EVICTABLE] != idle:
+    if c.ss[r, at.EVICTABLE] != idle and cache.fragile(q, c, r):
         changed = 1
     if c.ss[r, at.N_LEAVING] > 0:
         schedule.let_go(q, c, r)
@@ -197,7 +197,7 @@ def jump_length(q: Any, c: Any, r: int, until: float, first: float, slope: float
             steps += 1
         most = steps
     room = cache.available(c, r)
-    if c.ip[r, at.PREFIX] and c.ss[r, at.ROOT] >= 0:
+    if cache.fragile(q, c, r):
         room = c.ss[r, at.FREE]  # an eviction may change what the head of the line finds in the cache
     if demand(q, c, r, most) > room:
         low = 0

@@ -38,9 +38,14 @@ def request_arrays(trace: Trace, timeout_s: float = float("inf")) -> at.Requests
 
 
 def replica_arrays(
-    parts: Sequence[tuple[StepCost, Replica]], trace: Trace, *, seed: int = 0, bins: int = 0, bin_s: float = 1.0
+    parts: Sequence[tuple[StepCost, Replica]], trace: Trace, *, seed: int = 0, bins: int = 0, bin_s: float = 1.0, own: bool = True
 ) -> at.Replicas:
     """Fresh state of a fleet, one row per replica.
+
+    Parameters
+    ----------
+    own : bool
+        Where prompts share no named prefix, a preempted request still finds its own blocks while nobody took them.
 
     Raises
     ------
@@ -66,6 +71,7 @@ def replica_arrays(
             )
         fp[r] = _floats(cost, replica)
         ip[r] = _integers(replica, keys > 0, seed)
+        ip[r, at.OWN] = int(own and replica.prefix_cache and keys == 0)
         xs[r], ys[r] = _knots(cost, knots)
         for column in (at.ROOT, at.PEND, at.PEND_TAIL, at.OLDEST, at.NEWEST):
             ss[r, column] = -1
@@ -113,6 +119,7 @@ def _integers(replica: Replica, shared: bool, seed: int) -> list[int]:
         replica.chunk_tokens,
         seed,
         int(replica.look_ahead),
+        0,
     ]
 
 

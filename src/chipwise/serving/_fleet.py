@@ -140,6 +140,8 @@ def evacuate(q: Any, c: Any, r: int, parked: Any) -> None:
         parked[i] = 1
         i = int(q.i[i, at.NEXT])
     c.ss[r, at.PEND], c.ss[r, at.PENDING], c.ss[r, at.PENDING_WORK] = -1, 0, 0
+    while c.ip[r, at.OWN] and c.ss[r, at.OLDEST] >= 0:
+        cache.evict_own(q, c, r, c.ss[r, at.FREE] + 1)
     while c.ss[r, at.OLDEST] >= 0:
         key = int(c.ss[r, at.OLDEST])
         cache.unlink(c, r, key)

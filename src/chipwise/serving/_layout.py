@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 # ip: constant integers of a replica
-CAP, BUDGET, BLOCKS, BLOCK, PREFILL_FIRST, WHOLE, SWAP, PRIORITY, SPEC, PREFIX, CHUNK, SEED, AHEAD = range(13)
-N_IP = 13
+CAP, BUDGET, BLOCKS, BLOCK, PREFILL_FIRST, WHOLE, SWAP, PRIORITY, SPEC, PREFIX, CHUNK, SEED, AHEAD, OWN = range(14)
+N_IP = 14
 # fp: constant floats of a replica
 OVERHEAD, PF_TOKEN, PF_CONTEXT, DEC_SEQ, DEC_CONTEXT, MIXED, SWAP_S, DRAFT_S, ACCEPT = range(9)
 N_FP = 9
@@ -28,8 +28,11 @@ COMING, WAITING, RUNNING, SWAPPED, DONE, CANCELLED, REJECTED = range(7)
 B_BUSY, B_RUN, B_WAIT, B_KV, B_TOKENS = range(5)
 # q.f: floats of a request
 ARRIVAL, CANCEL, FIRST, END = range(4)
-# q.i: integers of a request; NEXT, LEFT, RIGHT, RANK are links of queues
-N_IN, N_OUT, PRIO, COMPUTED, GEN, HELD, OWNED, STATUS, PREEMPTED, HIT, REPLICA, NEXT, LEFT, RIGHT, RANK = range(15)
+# q.i: integers of a request; NEXT, LEFT, RIGHT, RANK, BEFORE are links of queues. Without prefix ids OWNED counts the
+# blocks a request that does not run still has in the cache, NEXT and BEFORE link such requests by age.
+N_IN, N_OUT, PRIO, COMPUTED, GEN, HELD, OWNED, STATUS, PREEMPTED, HIT, REPLICA, NEXT, LEFT, RIGHT, RANK, BEFORE = range(
+    16
+)
 N_I = 16
 # c.slots: running requests, their tokens of this step, requests that ended while the next step was already planned
 RUN, NEW, LEAVING = range(3)

@@ -155,7 +155,7 @@ def admit(q: Any, c: Any, r: int, budget: int) -> int:
             q.f[i, at.END] = q.f[i, at.CANCEL]
             continue
         hits = cache.cached_prefix(q, c, r, i) if q.i[i, at.COMPUTED] == 0 else 0
-        start = q.i[i, at.COMPUTED] + hits * c.ip[r, at.PREFIX]
+        start = q.i[i, at.COMPUTED] + hits * cache.hit_tokens(c, r)
         want = wanted(q, c, r, i, start, budget)
         if want == 0:
             break
@@ -167,7 +167,7 @@ def admit(q: Any, c: Any, r: int, budget: int) -> int:
         if q.i[i, at.STATUS] == at.SWAPPED:
             c.fs[r, at.DEBT] += q.i[i, at.COMPUTED] * c.fp[r, at.SWAP_S]
         cache.hold(q, c, r, i, hits)
-        q.i[i, at.HIT] += hits * c.ip[r, at.PREFIX]
+        q.i[i, at.HIT] += hits * cache.hit_tokens(c, r)
         q.i[i, at.COMPUTED] = start
         cache.grow(q, c, r, i, coverage(q, c, r, i, start, want))
         q.i[i, at.STATUS] = at.RUNNING

@@ -26,6 +26,8 @@ def simulate_long(
 ) -> dict[str, Any]:
     """Run a workload that need not fit in memory; begun again in the same folder it goes on where it stopped.
 
+    A preempted request computes its whole text again, prefix cache or not.
+
     Parameters
     ----------
     chunk : callable
@@ -67,7 +69,7 @@ def simulate_long(
         until = float(following.arrival_s[0]) if following is not None else np.inf
         begun = time.perf_counter()
         if c is None:
-            c = replica_arrays(parts, coming)
+            c = replica_arrays(parts, coming, own=False)
         q = _joined(live, coming, min(replica.timeout_s for _, replica in parts))
         _restored(q, c, 0 if live is None else len(live[0]), done, len(parts))
         for r in range(len(parts)):

@@ -144,7 +144,8 @@ def replayed(run: Mapping[str, Any], file: Path, catalogue: Any) -> tuple[dict[s
         token_budget=_times(run.get("max_num_batched_tokens"), lanes),
         kv_tokens=_times(kv.get("kv_tokens"), lanes) or cost.kv_capacity_tokens,
         block_tokens=kv.get("block_size") or cost.block_tokens,
-        prefix_cache=False,
+        prefix_cache=run.get("prefix_caching") is not False,
+        look_ahead=(run.get("scheduler") or {}).get("async_scheduling"),
     )
     found = simulate(read_trace(file), [(cost, replica)] * max(1, copies // lanes), router="least load")
     room = "stated" if kv.get("kv_tokens") else "predicted"
