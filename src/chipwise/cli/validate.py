@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from chipwise.cli import output
-from chipwise.core.errors import UnknownName
+from chipwise.core.errors import InputError, UnknownName
 from chipwise.core.names import nearest_names
 
 KINDS = ("rules", "training", "inference", "serving", "runway")
@@ -20,6 +20,9 @@ KINDS = ("rules", "training", "inference", "serving", "runway")
 def validate_command(
     kind: str = typer.Argument(..., help=f"What to judge: {', '.join(KINDS)}.", metavar="KIND"),
     file: str | None = typer.Argument(None, help="Cases in the columns of the shipped table.", metavar="[FILE]"),
+    without_own: bool = typer.Option(
+        False, "--without-own", help="Serving: as if nobody had timed kernels on the chips of the runs."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Write JSON with every row."),
 ) -> None:
     """Score predictions on a table of cases with known answers: the shipped one, or FILE."""
@@ -28,7 +31,10 @@ def validate_command(
             f"{kind!r} is no kind of cases", place="KIND", allowed=", ".join(KINDS), nearest=nearest_names(kind, KINDS)
         )
     module = importlib.import_module(f"chipwise.validation.{kind}")
-    result: dict[str, Any] = getattr(module, f"validate_{kind}")(Path(file) if file else None)
+    if without_own and kind != "serving":
+        raise InputError(f"has no such choice for {kind}", place="--without-own", allowed="validate serving")
+    options = {"without_own": True} if without_own else {}
+    result: dict[str, Any] = getattr(module, f"validate_{kind}")(Path(file) if file else None, **options)
     if as_json:
         output.print_json(result)
     elif "agree" in result:

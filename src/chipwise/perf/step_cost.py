@@ -114,6 +114,7 @@ def step_cost(
     expert_parallel: int = 1,
     pipeline: int = 1,
     context_tokens: float = 1024.0,
+    without: tuple[str, ...] = (),
     catalogue: Any = None,
 ) -> StepCost:
     """Cost of a step of one copy of `model` on `chips` chips, from the step model of `chipwise.perf.infer`.
@@ -133,6 +134,8 @@ def step_cost(
         Stages, each on ``chips * expert_parallel`` chips.
     context_tokens : float
         Context about which attention is made linear.
+    without : tuple of str
+        Chips whose own kernel timings must not be used, to judge what is said of chips nobody timed.
 
     Raises
     ------
@@ -154,6 +157,7 @@ def step_cost(
         memory_share=memory_share,
         expert_parallel=expert_parallel,
         pipeline=pipeline,
+        without=without,
         catalogue=catalogue,
     )
     return linear_step(setup, context_tokens=context_tokens, memory_share=memory_share)

@@ -15,13 +15,16 @@ SPREAD = {"tpot": 1.18, "ttft": 2.0, "latency": 1.22}
 """Assumed 90 % factor either way: three recorded runs are too few to derive one from residuals."""
 
 
-def validate_serving(path: str | Path | None = None) -> dict[str, Any]:
+def validate_serving(path: str | Path | None = None, *, without_own: bool = False) -> dict[str, Any]:
     """Replay recorded runs and judge every percentile.
 
     Parameters
     ----------
     path : path
         ``runs.yaml`` that describes the runs, the folder that holds it beside their Parquet files, or one of those.
+
+    without_own : bool
+        Judge as if nobody had timed kernels on the chips of the runs.
 
     Returns
     -------
@@ -50,6 +53,7 @@ def validate_serving(path: str | Path | None = None) -> dict[str, Any]:
     if not wanted:
         raise InputError(f"does not describe {only!r}", place=str(file), allowed="a run that it lists")
     for run in wanted:
+        run = {**run, "without_own": without_own}
         rows += list(_judged({**common, **run}, file.parent, catalogue))
     return score(rows)
 
@@ -132,10 +136,12 @@ def replayed(run: Mapping[str, Any], file: Path, catalogue: Any) -> tuple[dict[s
     cost = step_cost(
         str(run["chip_id"]),
         _model_of(str(run["model"]), catalogue),
-        chips=int(run.get("tp") or 1) * int(run.get("pp") or 1),
+        chips=int(run.get("tp") or 1),
         engine=str(run.get("engine") or "vllm"),
         memory_share=kv.get("gpu_memory_utilization"),
+        pipeline=int(run.get("pp") or 1),
         expert_parallel=together,
+        without=(str(run["chip_id"]),) if run.get("without_own") else (),
         catalogue=catalogue,
     )
     replica = preset(

@@ -13,6 +13,7 @@ from chipwise.perf.infer.step import Parts, decode_core, prefill_core, token_par
 from chipwise.perf.infer.terms import Terms, engine_constant, terms_of
 from chipwise.perf.machine import KV_BYTES
 from chipwise.perf.operators import EVIDENCE
+from chipwise.perf.operators.objects import OWN
 from chipwise.perf.step_cost import StepCost
 from chipwise.perf.tables import read_rows
 
@@ -142,5 +143,7 @@ def _capacity(setup: Setup, context: float, memory_share: float | None) -> int:
 
 def _mixed(setup: Setup) -> float:
     """Factor on attention in steps of prompts and decodes, as an engine's own layers show it on this chip."""
+    if setup.evidence != OWN:
+        return 1.0
     rows = [row for row in read_rows("step_rates.csv") if row["chip"] == setup.chip.id]
     return float(next((row["value"] for row in rows if row["rate"] == "mixed_attention"), 1.0))

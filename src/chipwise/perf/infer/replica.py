@@ -28,6 +28,7 @@ def replica_setup(
     memory_share: float | None = None,
     expert_parallel: int = 1,
     pipeline: int = 1,
+    without: tuple[str, ...] = (),
     catalogue: Any = None,
 ) -> Setup:
     """Lay one copy on chips; parameters and errors as for `chipwise.perf.step_cost.step_cost`."""
@@ -48,7 +49,14 @@ def replica_setup(
             pipeline=pipeline,
         )
         return build_setup(
-            chip, model, layout, precision=precision, kv_precision=kv, engine=engine, catalogue=catalogue
+            chip,
+            model,
+            layout,
+            precision=precision,
+            kv_precision=kv,
+            engine=engine,
+            catalogue=catalogue,
+            without=without,
         )
 
     if chips is not None:
