@@ -97,7 +97,7 @@ def test_prefix_router_finds_more_in_the_cache_than_turns() -> None:
 
 
 def test_disaggregated_halves_do_all_the_work() -> None:
-    result = simulate_disaggregated(LOAD, (FAST, REPLICA), 2, 2, link_bytes_per_s=1e9)
+    result = simulate_disaggregated(LOAD, fleet(4), 2, link_bytes_per_s=1e9)
     together = simulate(LOAD, fleet(4), router="least load")
     assert result.done.all()
     assert (result.generated == LOAD.output_tokens).all()

@@ -10,7 +10,10 @@ import typer
 from chipwise.cli.catalogue_tables import CATALOG, catalogue_with
 from chipwise.cli.output import print_json, print_table
 from chipwise.cli.serve_search import search_command
-from chipwise.cli.serve_simulate import simulate_command, size_command
+from chipwise.cli.serve_simulate import simulate_command
+from chipwise.cli.serve_size import size_command
+from chipwise.cli.serve_trace import trace_command
+from chipwise.cli.serve_users import users_command
 from chipwise.core.errors import EXIT_NO
 
 if TYPE_CHECKING:
@@ -32,6 +35,8 @@ def serve() -> None:
 app.command("simulate")(simulate_command)
 app.command("size")(size_command)
 app.command("search")(search_command)
+app.command("trace")(trace_command)
+app.command("users")(users_command)
 
 
 @app.command("estimate")

@@ -38,7 +38,13 @@ def request_arrays(trace: Trace, timeout_s: float = float("inf")) -> at.Requests
 
 
 def replica_arrays(
-    parts: Sequence[tuple[StepCost, Replica]], trace: Trace, *, seed: int = 0, bins: int = 0, bin_s: float = 1.0, own: bool = True
+    parts: Sequence[tuple[StepCost, Replica]],
+    trace: Trace,
+    *,
+    seed: int = 0,
+    bins: int = 0,
+    bin_s: float = 1.0,
+    own: bool = True,
 ) -> at.Replicas:
     """Fresh state of a fleet, one row per replica.
 

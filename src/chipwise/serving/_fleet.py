@@ -226,10 +226,10 @@ def run_fleet(q: Any, c: Any, k: Any, outage_s: Any, outage: Any, parked: Any) -
         now = moment
         if moment == fail:
             r = outage[b, 0]
-            if outage[b, 1] == 0:
+            if outage[b, 1] == 0 and k.ci[r, at.STATE] != at.OFF:
                 k.ci[r, at.STATE] = at.DOWN
                 evacuate(q, c, r, parked)
-            else:
+            elif outage[b, 1] == 1 and k.ci[r, at.STATE] == at.DOWN:
                 go_live(c, k, r, now)
             resend(q, c, k, now, parked, a)
             b += 1

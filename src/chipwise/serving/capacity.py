@@ -1,4 +1,4 @@
-"""Closed form of what one replica carries, and the layout that carries most per chip."""
+"""Closed form of what one replica carries, and the replicas worth a simulation."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from chipwise.serving.replica import Replica, preset
 from chipwise.serving.trace import Trace
 
 BUDGETS = (256, 512, 1024, 2048, 4096, 8192)
+Part = tuple[StepCost, Replica]
 BATCHES = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 
 
@@ -59,45 +60,60 @@ def carried_per_s(cost: StepCost, replica: Replica, trace: Trace, tpot_s: float)
     return best, at
 
 
-def best_layout(
-    chip: str, model: str, trace: Trace, target: Target, engine: str, catalogue: Any
-) -> tuple[tuple[StepCost, Replica], float] | str:
-    """Replica with most requests/s per chip that reads a long prompt in time, and its rate; or why there is none."""
+def candidates(
+    chip: Any,
+    model: Any,
+    trace: Trace,
+    target: Target,
+    engine: str,
+    catalogue: Any,
+    *,
+    weight_precision: str = "auto",
+) -> list[tuple[Part, float]] | str:
+    """Replicas that read a long prompt in time, most requests/s per chip first, each with its rate; or why not.
+
+    Group sizes are powers of two; token budgets those whose full step stays below eight times the wanted TPOT.
+    """
     import numpy as np
 
     long_prompt = float(np.percentile(trace.input_tokens, 100.0 * target.share))
-    best: tuple[tuple[StepCost, Replica], float] | None = None
+    found: list[tuple[Part, float]] = []
     why = "no group of chips holds the model"
     count = 1
     while count <= 64:
         try:
-            cost = step_cost(chip, model, chips=count, engine=engine, catalogue=catalogue)
+            cost = step_cost(
+                chip, model, chips=count, engine=engine, weight_precision=weight_precision, catalogue=catalogue
+            )
         except InputError as error:
-            why = error.message if best is None and count == 1 else why
+            why = error.message if not found and count == 1 else why
             count *= 2
             continue
         alone = cost.step_time_s(prefill_tokens=long_prompt, prefill_pairs=long_prompt**2 / 2.0)
         first = cost.step_time_s(decode_sequences=1, decode_context_tokens=long_prompt)
         if alone > target.ttft_s or first > target.tpot_s:
             why = f"on {count} chip(s) a prompt of {long_prompt:,.0f} tokens takes {alone:.2f} s, a token {first:.3f} s"
-        else:
-            part = cost, _fitting(cost, engine, target)
-            rate, batch = carried_per_s(*part, trace, target.tpot_s)
-            if batch and (best is None or rate / count > 1.001 * best[1] / best[0][0].chips):
-                best = part, rate
+        for replica in _replicas(cost, engine, target) if alone <= target.ttft_s and first <= target.tpot_s else ():
+            rate, batch = carried_per_s(cost, replica, trace, target.tpot_s)
+            if batch:
+                found.append(((cost, replica), rate))
+            else:
+                why = f"on {count} chip(s) no batch keeps a token within {target.tpot_s:.3f} s"
         count *= 2
-    return best if best is not None else why
+    return sorted(found, key=lambda pair: (-pair[1] / pair[0][0].chips, pair[0][0].chips)) or why
 
 
-def _fitting(cost: StepCost, engine: str, target: Target) -> Replica:
-    """The engine's defaults with the largest token budget whose full step stays near the wanted time per token."""
-    allowed = [b for b in BUDGETS if cost.step_time_s(prefill_tokens=float(b)) <= 1.5 * target.tpot_s]
+def _replicas(cost: StepCost, engine: str, target: Target) -> list[Replica]:
+    """The engine's defaults with each token budget worth a try."""
     default = preset(engine)
-    budget = min(max(allowed, default=BUDGETS[0]), default.token_budget)
-    return preset(
-        engine,
-        token_budget=budget,
-        max_batch=min(default.max_batch, budget - 1),
-        kv_tokens=cost.kv_capacity_tokens,
-        block_tokens=cost.block_tokens,
-    )
+    allowed = [b for b in BUDGETS if cost.step_time_s(prefill_tokens=float(b)) <= 8.0 * target.tpot_s] or [BUDGETS[0]]
+    return [
+        preset(
+            engine,
+            token_budget=budget,
+            max_batch=min(default.max_batch, budget - 1),
+            kv_tokens=cost.kv_capacity_tokens,
+            block_tokens=cost.block_tokens,
+        )
+        for budget in allowed
+    ]

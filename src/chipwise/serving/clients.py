@@ -6,9 +6,9 @@ import functools
 import importlib.resources
 from typing import Any
 
-from chipwise.core.errors import UnknownName
+from chipwise.core.errors import InputError, UnknownName
 from chipwise.core.names import nearest_names
-from chipwise.serving.generate import gamma_arrivals, merged
+from chipwise.serving.generate import gamma_arrivals
 from chipwise.serving.trace import Trace, build_trace
 
 SOURCE = "ServeGen, Alibaba Cloud, Apache-2.0; arXiv 2505.09999"
@@ -56,6 +56,11 @@ def client_mixture(
     held = _columns(lengths, model_class, ("client", "field", "bin_lo", "bin_hi", "prob"))
     inside = (rate["t_s"] + 600 > start_s) & (rate["t_s"] < start_s + duration_s)
     inside &= np.isin(rate["client"], np.unique(held["client"]))
+    if not rate["rate_rps"][inside].sum() > 0:
+        last = (float(rate["t_s"].max()) + 600.0) / 3600.0
+        raise InputError(
+            f"nothing recorded from {start_s:g} s on", place="clients", allowed=f"within {last:,.0f} hours"
+        )
     scale = rate_per_s * duration_s / (rate["rate_rps"][inside].sum() * 600.0)
     draw = np.random.default_rng(seed)
     parts = []
@@ -75,7 +80,7 @@ def merged_on_one_clock(parts: list[Trace]) -> Trace:
     import numpy as np
 
     if not parts:
-        return merged()
+        raise InputError("no client sends anything", place="clients", allowed="a higher rate or a longer stretch")
     return build_trace(
         parts[0].name,
         np.concatenate([part.arrival_s for part in parts]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from chipwise.core.errors import InputError
@@ -13,41 +14,59 @@ from chipwise.serving.trace import Trace
 
 def simulate_disaggregated(
     trace: Trace,
-    prefill: Part,
+    parts: Sequence[Part],
     prefill_replicas: int,
-    decode_replicas: int,
     *,
-    decode: Part | None = None,
     link_bytes_per_s: float = 25e9,
     link_latency_s: float = 1e-3,
     router: str = "least load",
+    seed: int = 0,
 ) -> SimulationResult:
     """Two pools in a row; a request moves when its first token is there.
 
     Parameters
     ----------
-    decode : (StepCost, Replica), optional
-        Replica of the second pool, another chip perhaps; the first by default.
+    parts : sequence of (StepCost, Replica)
+        The first `prefill_replicas` of them read prompts, the others write answers; chips may differ.
     link_bytes_per_s, link_latency_s : float
         Way out of one prefill replica; transfers of one replica queue behind one another. 25e9 is a 200 Gbit/s port.
 
     Notes
     -----
-    The first pool does not wait for the second. Prefixes serve the first pool only.
+    The first pool does not wait for the second. Prefixes serve the first pool only. A client that leaves is missed in
+    either pool.
+
+    Raises
+    ------
+    InputError
+        A pool without replicas, or no speed of the link.
     """
     import numpy as np
 
-    if prefill_replicas < 1 or decode_replicas < 1:
+    prefill, decode = list(parts[:prefill_replicas]), list(parts[max(prefill_replicas, 0) :])
+    if not prefill or not decode:
         raise InputError(
-            f"{prefill_replicas} prefill and {decode_replicas} decode replicas",
+            f"{prefill_replicas} of {len(parts)} replicas",
             place="--prefill-replicas",
-            allowed="at least one of each",
+            allowed="at least one in each pool",
         )
-    decode = decode or prefill
+    if not link_bytes_per_s > 0:
+        raise InputError(f"{link_bytes_per_s} byte/s", place="--link-gb-per-s", allowed="above 0")
+    patience = min(replica.timeout_s for _, replica in parts)
+    if np.isfinite(patience):
+        leave = trace.arrival_s + patience
+        trace = dataclasses.replace(
+            trace, cancel_s=leave if trace.cancel_s is None else np.minimum(leave, trace.cancel_s)
+        )
+        prefill, decode = (
+            [(cost, dataclasses.replace(replica, timeout_s=float("inf"))) for cost, replica in pool]
+            for pool in (prefill, decode)
+        )
     ones = dataclasses.replace(trace, output_tokens=np.ones_like(trace.output_tokens))
-    first = simulate(ones, [prefill] * prefill_replicas, router=router)
+    first = simulate(ones, prefill, router=router, seed=seed)
     moved = np.flatnonzero(first.done & (trace.output_tokens > 1))
-    size = trace.input_tokens[moved] * prefill[0].kv_bytes_per_token / link_bytes_per_s
+    each = np.array([cost.kv_bytes_per_token for cost, _ in prefill])[first.replica[moved]]
+    size = trace.input_tokens[moved] * each / link_bytes_per_s
     arrival = arrivals_behind(first.end_s[moved], size, first.replica[moved]) + link_latency_s
     order = np.argsort(arrival, kind="stable")
     moved, arrival = moved[order], arrival[order]
@@ -55,13 +74,12 @@ def simulate_disaggregated(
     status = first.status.copy()
     if not len(moved):
         return dataclasses.replace(first, trace=trace)
-    later = dataclasses.replace(
-        trace.taken(moved), arrival_s=arrival, prefix_start=None, prefix_ids=None, cancel_s=None
-    )
+    later = dataclasses.replace(trace.taken(moved), arrival_s=arrival, prefix_start=None, prefix_ids=None)
     second = simulate(
         later,
-        [decode] * decode_replicas,
+        decode,
         router=router,
+        seed=seed,
         start=(later.input_tokens, np.ones(len(moved), np.int32), first.first_token_s[moved]),
     )
     end[moved], generated[moved], status[moved] = second.end_s, second.generated, second.status

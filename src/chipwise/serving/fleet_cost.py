@@ -38,10 +38,20 @@ class FleetCost:
         }
 
 
-def fleet_cost(chips: Mapping[str, int], catalogue: Any) -> FleetCost:
-    """Cost of a fleet at the newest on-demand or reserved rental price of each chip; grey-market rows never count."""
+def fleet_cost(chips: Mapping[str, int], catalogue: Any, own: Mapping[str, float] | None = None) -> FleetCost:
+    """Cost of a fleet at the newest on-demand or reserved rental price of each chip; grey-market rows never count.
+
+    Parameters
+    ----------
+    own : mapping of chip id to float, optional
+        The user's own USD per chip and hour, used instead.
+    """
     total, ids, sources, lacking = 0.0, [], [], []
     for chip, count in chips.items():
+        if own and chip in own:
+            total += count * own[chip]
+            sources.append(f"{chip} at {own[chip]:g} USD/h: your own price")
+            continue
         price = rental_price(chip, catalogue)
         if price is None:
             lacking.append(chip)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from chipwise.core.errors import InputError
@@ -125,30 +126,116 @@ def resampled(trace: Trace, seed: int) -> Trace:
     return dataclasses.replace(trace.taken(index), arrival_s=np.concatenate(times))
 
 
-def spliced(first: Trace, second: Trace, *, gap_s: float = 0.0) -> Trace:
-    """One trace after the other."""
+def superposed(trace: Trace, factor: float, *, duration_s: float | None = None, seed: int = 0) -> Trace:
+    """`factor` copies of a trace laid over one another, each begun at another moment and run round.
+
+    Parameters
+    ----------
+    factor : float
+        Copies; of the last one a share. A smaller factor with the same seed gives a part of the same requests.
+    duration_s : float, optional
+        Only so much of it, s.
+
+    Notes
+    -----
+    A stationary stream at `factor` times the mean rate whose bursts are those of independent sources: variance over
+    mean of the counts stays that of the trace, where speeding the trace up would multiply it.
+    """
     import numpy as np
 
-    later = second.arrival_s - second.arrival_s[0] + first.arrival_s[-1] + gap_s
-    return build_trace(
-        f"{first.name}, {second.name}",
-        np.concatenate((first.arrival_s, later)),
-        np.concatenate((first.input_tokens, second.input_tokens)),
-        np.concatenate((first.output_tokens, second.output_tokens)),
-        source=f"{first.source}; {second.source}",
+    if not factor > 0:
+        raise InputError(f"{factor} is no factor", place="superposed", allowed="a positive number")
+    span = trace.duration_s * len(trace) / max(len(trace) - 1, 1) or 1.0
+    until = span if duration_s is None else min(duration_s, span)
+    origin, places, times, copies = trace.arrival_s[0], [], [], []
+    for copy in range(math.ceil(factor)):
+        draw = np.random.default_rng((seed, copy))
+        moment = (trace.arrival_s - origin + draw.random() * span) % span
+        taken = np.flatnonzero((moment < until) & (draw.random(len(trace)) < factor - copy))
+        places.append(taken)
+        times.append(moment[taken])
+        copies.append(np.full(len(taken), copy))
+    place, time, copy_of = np.concatenate(places), np.concatenate(times), np.concatenate(copies)
+    order = np.argsort(time, kind="stable")
+    found = trace.taken(place[order])
+    ids = found.prefix_ids
+    if ids is not None and found.prefix_start is not None and trace.prefix_ids is not None and len(trace.prefix_ids):
+        apart = np.repeat(copy_of[order], np.diff(found.prefix_start)) * (int(trace.prefix_ids.max()) + 1)
+        ids = np.unique(ids + apart, return_inverse=True)[1].astype(np.int32)
+    cancel = found.cancel_s
+    return dataclasses.replace(
+        found,
+        arrival_s=time[order],
+        prefix_ids=ids,
+        cancel_s=None if cancel is None else cancel - found.arrival_s + time[order],
     )
+
+
+def spliced(first: Trace, second: Trace, *, gap_s: float = 0.0) -> Trace:
+    """One trace after the other."""
+    moved = shifted(second, float(first.arrival_s[-1] - second.arrival_s[0]) + gap_s)
+    return _joined((first, moved), f"{first.name} then {second.name}")
 
 
 def merged(*traces: Trace) -> Trace:
     """Several traces at once, each on its own clock from 0."""
+    moved = [shifted(trace, -float(trace.arrival_s[0])) for trace in traces]
+    return _joined(moved, " + ".join(trace.name for trace in traces))
+
+
+def shifted(trace: Trace, by_s: float) -> Trace:
+    """The same requests on a clock moved by so many seconds."""
+    cancel = None if trace.cancel_s is None else trace.cancel_s + by_s
+    return dataclasses.replace(trace, arrival_s=trace.arrival_s + by_s, cancel_s=cancel)
+
+
+def patient(trace: Trace, mean_s: float, *, seed: int = 0) -> Trace:
+    """The same requests whose clients leave after an exponential time with mean `mean_s`, s, unless served by then."""
     import numpy as np
 
+    if not mean_s > 0:
+        raise InputError(f"{mean_s} s", place="patience", allowed="a positive number")
+    leave = trace.arrival_s + np.random.default_rng(seed).exponential(mean_s, size=len(trace))
+    return dataclasses.replace(trace, cancel_s=leave if trace.cancel_s is None else np.minimum(leave, trace.cancel_s))
+
+
+def _joined(traces: Sequence[Trace], name: str) -> Trace:
+    """Traces on one clock as one; prefixes stay apart, priorities and departures are kept."""
+    import numpy as np
+
+    sizes = {trace.prefix_tokens for trace in traces if trace.prefix_ids is not None}
+    if len(sizes) > 1:
+        raise InputError(
+            f"prefix blocks of {' and '.join(map(str, sorted(sizes)))} tokens", place=name, allowed="one size of block"
+        )
+    prefix = None
+    if sizes:
+        prefix = [
+            [(place, key) for key in trace.prefix_ids[trace.prefix_start[i] : trace.prefix_start[i + 1]].tolist()]
+            if trace.prefix_ids is not None and trace.prefix_start is not None
+            else []
+            for place, trace in enumerate(traces)
+            for i in range(len(trace))
+        ]
+
+    def column(values: list[Any], fill: float) -> Any:
+        if all(value is None for value in values):
+            return None
+        return np.concatenate(
+            [np.full(len(trace), fill) if value is None else value for trace, value in zip(traces, values, strict=True)]
+        )
+
     return build_trace(
-        " + ".join(trace.name for trace in traces),
-        np.concatenate([trace.arrival_s - trace.arrival_s[0] for trace in traces]),
+        name,
+        np.concatenate([trace.arrival_s for trace in traces]),
         np.concatenate([trace.input_tokens for trace in traces]),
         np.concatenate([trace.output_tokens for trace in traces]),
-        source="; ".join(sorted({trace.source for trace in traces})),
+        prefix=prefix,
+        prefix_tokens=sizes.pop() if sizes else 512,
+        source="; ".join(dict.fromkeys(trace.source for trace in traces)),
+        priority=column([trace.priority for trace in traces], 0),
+        cancel_s=column([trace.cancel_s for trace in traces], math.inf),
+        notes=tuple(note for trace in traces for note in trace.notes),
     )
 
 

@@ -83,11 +83,12 @@ def control_arrays(fleet: Sequence[Part], router: str, operation: Operation) -> 
     Raises
     ------
     InputError
-        Pools, weights or costs are not one per replica.
+        Pools, weights or costs are not one per replica, or an autoscaler's bounds are out of order.
     """
     import numpy as np
 
     count = len(fleet)
+    _checked(operation.autoscale)
     for name in ("pools", "weights", "costs"):
         given = getattr(operation, name)
         if given and len(given) != count:
@@ -110,9 +111,68 @@ def control_arrays(fleet: Sequence[Part], router: str, operation: Operation) -> 
     return at.Control(ci=ci, cf=cf, op=op, of=of)
 
 
+def _checked(scaler: Autoscale | None) -> None:
+    if scaler is None:
+        return
+    ordered = 0 <= scaler.load_down < scaler.load_up and scaler.tick_s > 0 and scaler.startup_s >= 0
+    if not ordered or not 1 <= scaler.fewest <= scaler.most:
+        raise InputError(
+            f"{scaler}", place="Autoscale", allowed="1 <= fewest <= most, load_down < load_up, a tick above 0"
+        )
+
+
 def prefill_s_per_token(cost: StepCost, replica: Replica) -> float:
     """Time per prompt token of a full step, s."""
     return cost.step_time_s(prefill_tokens=float(replica.token_budget)) / replica.token_budget
+
+
+def drawn_failures(
+    replicas: int, duration_s: float, between_s: float, repair_s: float, *, seed: int = 0
+) -> tuple[Outage, ...]:
+    """Failures of each replica on its own: exponential times between them and to repair.
+
+    Parameters
+    ----------
+    between_s, repair_s : float
+        Mean time a replica works, and mean time until it works again, s.
+    """
+    import numpy as np
+
+    if not (between_s > 0 and repair_s > 0):
+        raise InputError(f"{between_s} s between, {repair_s} s to repair", place="failures", allowed="both above 0")
+    out = []
+    for replica in range(replicas):
+        draw = np.random.default_rng((seed, replica))
+        now = float(draw.exponential(between_s))
+        while now < duration_s:
+            end = now + float(draw.exponential(repair_s))
+            out.append(Outage(replica=replica, start_s=now, end_s=end))
+            now = end + float(draw.exponential(between_s))
+    return tuple(out)
+
+
+def rolling_maintenance(replicas: int, duration_s: float, every_s: float, length_s: float) -> tuple[Outage, ...]:
+    """Each replica is away for `length_s` once every `every_s`, one after the other, evenly apart."""
+    if not 0 < length_s < every_s:
+        raise InputError(f"{length_s} s every {every_s} s", place="maintenance", allowed="0 < length < every")
+    out = []
+    for replica in range(replicas):
+        start = every_s * (replica + 1) / (replicas + 1)
+        while start < duration_s:
+            out.append(Outage(replica=replica, start_s=start, end_s=start + length_s))
+            start += every_s
+    return tuple(out)
+
+
+def merged_outages(outages: Sequence[Outage]) -> tuple[Outage, ...]:
+    """The same with those of one replica that touch joined into one."""
+    out: list[Outage] = []
+    for outage in sorted(outages, key=lambda each: (each.replica, each.start_s)):
+        if out and out[-1].replica == outage.replica and outage.start_s <= out[-1].end_s:
+            last = out.pop()
+            outage = Outage(replica=last.replica, start_s=last.start_s, end_s=max(last.end_s, outage.end_s))
+        out.append(outage)
+    return tuple(out)
 
 
 def outage_arrays(operation: Operation, count: int) -> tuple[Any, Any]:
@@ -120,7 +180,7 @@ def outage_arrays(operation: Operation, count: int) -> tuple[Any, Any]:
     import numpy as np
 
     events = []
-    for outage in operation.outages:
+    for outage in merged_outages(operation.outages):
         if not 0 <= outage.replica < count or not 0 <= outage.start_s < outage.end_s:
             raise InputError(f"{outage}", place="Operation.outages", allowed=f"replica 0 to {count - 1}, start < end")
         events += [(outage.start_s, outage.replica, 0), (outage.end_s, outage.replica, 1)]

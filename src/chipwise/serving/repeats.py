@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 from chipwise.serving.generate import resampled
-from chipwise.serving.result import PERCENTILES
-from chipwise.serving.simulation import Part, simulate
+from chipwise.serving.result import PERCENTILES, SimulationResult
 from chipwise.serving.trace import Trace
 
 
-def intervals(trace: Trace, parts: Sequence[Part], *, router: str, runs: int, seed: int = 0) -> dict[str, Any]:
+def intervals(
+    trace: Trace, run: Callable[[Trace, int], SimulationResult], *, runs: int, seed: int = 0
+) -> dict[str, Any]:
     """90 % range of each percentile over `runs` fresh draws of the load.
+
+    Parameters
+    ----------
+    run : callable
+        ``run(trace, seed)`` simulates one of them.
 
     Returns
     -------
@@ -23,7 +29,7 @@ def intervals(trace: Trace, parts: Sequence[Part], *, router: str, runs: int, se
 
     rows: dict[str, list[Any]] = {"ttft_s": [], "tpot_s": [], "latency_s": []}
     for k in range(runs):
-        found = simulate(resampled(trace, seed + 1 + k), list(parts), router=router, seed=seed + 1 + k)
+        found = run(resampled(trace, seed + 1 + k), seed + 1 + k)
         for name, values in found.metrics().items():
             finite = values[np.isfinite(values)]
             rows[name].append(np.percentile(finite, PERCENTILES) if len(finite) else np.full(len(PERCENTILES), np.nan))

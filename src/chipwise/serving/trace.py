@@ -34,6 +34,8 @@ class Trace:
         Ids of the prefix blocks of each request: equal ids share their cache.
     prefix_tokens : int
         Tokens of one prefix block.
+    notes : tuple of str
+        What was left out or drawn when it was read.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Trace:
     prefix_ids: Integers | None = None
     prefix_tokens: int = 512
     source: str = ""
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.arrival_s)
@@ -84,6 +87,7 @@ class Trace:
             prefix_ids=ids,
             prefix_tokens=self.prefix_tokens,
             source=self.source,
+            notes=self.notes,
         )
 
 
@@ -98,13 +102,14 @@ def build_trace(
     source: str = "",
     priority: Any = None,
     cancel_s: Any = None,
+    notes: tuple[str, ...] = (),
 ) -> Trace:
     """Check and sort arrays into a trace.
 
     Parameters
     ----------
-    prefix : sequence of sequences of int, optional
-        Prefix block ids of each request.
+    prefix : sequence of sequences, optional
+        Prefix block ids of each request, whole numbers or texts.
 
     Raises
     ------
@@ -127,8 +132,9 @@ def build_trace(
     if prefix is not None:
         rows = [prefix[i] for i in order]
         start = np.concatenate(([0], np.cumsum([len(row) for row in rows], dtype=np.int64))).astype(np.int64)
-        ids = np.fromiter((key for row in rows for key in row), dtype=np.int64, count=int(start[-1]))
-        ids = np.unique(ids, return_inverse=True)[1].astype(np.int32)
+        numbers: dict[Any, int] = {}
+        every = (numbers.setdefault(key, len(numbers)) for row in rows for key in row)
+        ids = np.fromiter(every, dtype=np.int32, count=int(start[-1]))
     return Trace(
         name=name,
         arrival_s=times[order],
@@ -140,6 +146,7 @@ def build_trace(
         prefix_ids=ids,
         prefix_tokens=prefix_tokens,
         source=source,
+        notes=notes,
     )
 
 
@@ -172,6 +179,27 @@ def summary(trace: Trace) -> Mapping[str, float]:
     if hit is not None:
         out["infinite_cache_prefix_hit"] = hit
     return out
+
+
+def write_trace(trace: Trace, path: Any) -> None:
+    """One row per request to Parquet, in columns that `read_trace` knows."""
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    columns: dict[str, Any] = {
+        "arrival_s": trace.arrival_s,
+        "input_tokens": trace.input_tokens,
+        "output_tokens": trace.output_tokens,
+    }
+    if trace.priority is not None:
+        columns["priority"] = trace.priority
+    if trace.cancel_s is not None:
+        columns["cancel_s"] = trace.cancel_s
+    if trace.prefix_ids is not None and trace.prefix_start is not None:
+        columns["prefix_block_ids"] = pa.LargeListArray.from_arrays(
+            pa.array(trace.prefix_start), pa.array(trace.prefix_ids)
+        )
+    parquet.write_table(pa.table(columns), path, compression="zstd")
 
 
 def _infinite_hit(trace: Trace) -> float | None:
