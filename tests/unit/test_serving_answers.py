@@ -124,5 +124,8 @@ def test_validation_replays_a_described_run(tmp_path: Path) -> None:
     assert found["n_predicted"] == 5
     assert {row["metric"] for row in found["rows"]} >= {"tpot_mean_s", "ttft_p50_s", "latency_p99_s"}
     assert any("no model is called" in row["status"] for row in found["rows"])
+    blind = validate_serving(tmp_path, without_own=True)
+    assert [row["predicted"] for row in blind["rows"][:5]] != [row["predicted"] for row in found["rows"][:5]]
+    assert "measured on this chip" not in blind["rows"][0]["evidence"]
     with pytest.raises(InputError, match=r"runs\.yaml"):
         validate_serving(None)

@@ -9,6 +9,7 @@ import typer
 
 from chipwise.cli.catalogue_tables import CATALOG, catalogue_with
 from chipwise.cli.output import print_json, print_table
+from chipwise.cli.serve_long import long_command
 from chipwise.cli.serve_search import search_command
 from chipwise.cli.serve_simulate import simulate_command
 from chipwise.cli.serve_size import size_command
@@ -32,11 +33,12 @@ def serve() -> None:
     """What a chip serves: a yield in closed form, the best set-up, a simulation, the size of a fleet."""
 
 
+app.command("search")(search_command)
 app.command("simulate")(simulate_command)
 app.command("size")(size_command)
-app.command("search")(search_command)
-app.command("trace")(trace_command)
 app.command("users")(users_command)
+app.command("trace")(trace_command)
+app.command("long")(long_command)
 
 
 @app.command("estimate")

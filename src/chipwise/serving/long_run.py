@@ -22,7 +22,13 @@ OnProgress = Callable[[int, int, str], None]
 
 
 def simulate_long(
-    chunk: Chunk, parts: Sequence[Part], out: Path, *, total: int = 0, on_progress: OnProgress | None = None
+    chunk: Chunk,
+    parts: Sequence[Part],
+    out: Path,
+    *,
+    total: int = 0,
+    about: str = "",
+    on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
     """Run a workload that need not fit in memory; begun again in the same folder it goes on where it stopped.
 
@@ -38,6 +44,8 @@ def simulate_long(
         Folder for ``part-00000.parquet`` and on, and ``checkpoint.npz``.
     total : int
         Requests in all, for progress only.
+    about : str
+        The workload in words: a folder begun with other words is refused.
 
     Returns
     -------
@@ -58,7 +66,7 @@ def simulate_long(
     if any(replica.draft_tokens for _, replica in parts):
         raise InputError("a run in chunks takes no speculative decoding", place="simulate_long")
     out.mkdir(parents=True, exist_ok=True)
-    mark = hashlib.sha256(repr([(asdict(a), asdict(b)) for a, b in parts]).encode()).hexdigest()
+    mark = hashlib.sha256(repr(([(asdict(a), asdict(b)) for a, b in parts], about)).encode()).hexdigest()
     k, done, c, live = _resumed(out, mark)
     seconds = 0.0
     coming = chunk(k)
@@ -153,7 +161,9 @@ def _write_part(path: Path, q: Any, ended: Any) -> None:
             "status": i[:, at.STATUS].astype("int8"),
         }
     )
-    parquet.write_table(table, path, compression="zstd")
+    fresh = path.with_suffix(".new")
+    parquet.write_table(table, fresh, compression="zstd")
+    fresh.replace(path)
 
 
 def _save(out: Path, mark: str, k: int, done: int, c: Any, live: tuple[Any, Any]) -> None:
@@ -171,10 +181,16 @@ def _resumed(out: Path, mark: str) -> tuple[int, int, Any, Any]:
     path = out / "checkpoint.npz"
     if not path.is_file():
         return 0, 0, None, None
-    with np.load(path) as held:
+    try:
+        held = np.load(path)
         head = json.loads(str(held["head"]))
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"is no checkpoint: {error}", place=str(path), allowed="an empty folder") from None
+    with held:
         if head["mark"] != mark:
-            raise InputError("the folder holds a run of other replicas", place=str(out), allowed="an empty folder")
+            raise InputError(
+                "the folder holds a run of other replicas or another load", place=str(out), allowed="an empty folder"
+            )
         c = at.Replicas(**{name: held[name] for name in at.Replicas._fields})
         return head["k"], head["done"], c, (held["f"], held["i"])
 

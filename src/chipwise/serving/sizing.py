@@ -162,15 +162,18 @@ def confirm(fleet: Sequence[Part], trace: Trace, target: Target, *, runs: int, s
 
 
 def _least_of(chip: str, found: Sequence[BestReplica], case: Case) -> tuple[BestReplica, SizedFleet | str]:
-    """Fewest chips over the sizes a replica may have."""
+    """Fewest chips over the sizes a replica may have; where none will do, the size that makes most of what there is."""
     peak = peak_rate_per_s(case.trace)
+    limit = case.limits.get(chip)
+    if limit is not None:
+        found = sorted(found, key=lambda one: -one.rate_per_s * (limit // one.part[0].chips))
     best, least = found[0], _smallest(chip, found[0], case)
     for other in found[1:]:
         fewest = (math.ceil(peak / max(other.closed_form_per_s, other.rate_per_s)) + case.spares) * other.part[0].chips
         if not isinstance(least, str) and fewest >= least.chips[chip]:
             continue
         tried = _smallest(chip, other, case)
-        if isinstance(least, str) or (not isinstance(tried, str) and tried.chips[chip] < least.chips[chip]):
+        if not isinstance(tried, str) and (isinstance(least, str) or tried.chips[chip] < least.chips[chip]):
             best, least = other, tried
     return best, least
 

@@ -121,9 +121,9 @@ def carried_by_stock(
         raise InputError("no chip or nothing to serve", place="carried_by_stock")
     ranges = [*stock.values(), part, availability, *(need.token_share for need in needs), *(n.size for n in needs)]
     for value, low, high in [*ranges, *([tokens_per_user_day] if tokens_per_user_day else [])]:
-        if not 0 < low <= value <= high:
+        if not 0 <= low <= value <= high or not value > 0:
             raise InputError(
-                f"{value:g} ({low:g} to {high:g})", place="carried_by_stock", allowed="0 < low <= value <= high"
+                f"{value:g} ({low:g} to {high:g})", place="carried_by_stock", allowed="0 <= low <= value <= high"
             )
     if catalogue is None:
         from chipwise.catalogue import load_catalogue
@@ -141,11 +141,18 @@ def carried_by_stock(
     day = day_load_factor()
 
     def drawn(given: Range, z: Any = None) -> Any:
-        """Two half log-normals that meet at the value; the first entry is the value itself."""
+        """Two half log-normals that meet at the value, the lower one normal and cut at 0 where the range begins there.
+
+        The first entry is the value itself.
+        """
         value, low, high = given
         normal = draw.standard_normal(DRAWS) if z is None else z
-        side = np.where(normal > 0, np.log(high / value), np.log(value / low))
-        return np.concatenate(([value], value * np.exp(normal * side / SPREAD_Z)))
+        above = value * np.exp(np.maximum(normal, 0.0) * np.log(high / value) / SPREAD_Z)
+        if low > 0:
+            below = value * np.exp(np.minimum(normal, 0.0) * np.log(value / low) / SPREAD_Z)
+        else:
+            below = np.maximum(value * (1.0 + np.minimum(normal, 0.0) / SPREAD_Z), 0.0)
+        return np.concatenate(([value], np.where(normal > 0, above, below)))
 
     common = draw.standard_normal(DRAWS)
     rates = np.zeros((DRAWS + 1, len(names), len(needs)))
