@@ -69,7 +69,7 @@ def test_the_answer_is_kept_until_what_it_rests_on_changes(
         path.write_text("torn")
     content_cache.kept(("a", 1.0), compute)
     assert len(calls) == 3
-    monkeypatch.setenv(content_cache.FOLDER, "")
+    monkeypatch.setenv(content_cache.FOLDER, "off")
     content_cache.kept(("a", 1.0), compute)
     assert len(calls) == 4
 

@@ -46,6 +46,7 @@ def _programme(counts: Any, rates: Any, shares: Any) -> float:
         kind: Any = highspy.Highs
         solver = kind()
     solver.silent()
+    solver.setOptionValue("threads", 1)  # the number of threads is the process's: other programmes set one too
     for _ in range(chips * needs):
         solver.addVar(0.0, highspy.kHighsInf)
     solver.addVar(0.0, highspy.kHighsInf)

@@ -13,17 +13,16 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = "CHIPWISE_CACHE"
-"""Environment variable that names the folder; empty, nothing is kept. Default: the user's cache folder."""
+"""Environment variable that names the folder, or ``off``. Default: ``chipwise`` in the user's cache folder."""
 
 
 def folder() -> Path | None:
     """Where answers are kept; None where they are not."""
-    named = os.environ.get(FOLDER)
-    if named is not None:
-        return Path(named) if named else None
-    base = os.environ.get("XDG_CACHE_HOME")
-    home = Path(base) if base else Path(os.path.expanduser("~")) / ".cache"
-    return home / "chipwise"
+    named = os.environ.get(FOLDER, "")
+    if named == "off":
+        return None
+    base = named or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "chipwise")
+    return Path(base) / "serving"
 
 
 def kept(key: object, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
