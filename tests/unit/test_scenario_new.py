@@ -215,3 +215,50 @@ def test_other_buyers_and_days_work(hq: str, as_of: str) -> None:
     given = {**ANSWERS, "hq": hq, "as_of": as_of, "stock": "", "train": "llama-2-7b 2e11", "market": "t4 1000 8 1"}
     given["close"] = ""
     assert "today" in scenario_text(answers_from(given, cw.load_catalogue()), "any")
+
+
+def test_a_ready_outlook_takes_the_place_of_the_templates_own(tmp_path: Path) -> None:
+    out = tmp_path / "mine.yaml"
+    run("--from", "baidu-2023", "--outlook", "tightening", "--out", str(out))
+    content = out.read_text(encoding="utf-8")
+    assert content.count("\nrules_outlook:") == 1
+    assert "accept_needs_counsel:" in content
+    assert set(cw.load_scenario(out).outlook.states) == {"today+today", "letters+today", "shut+today"}
+
+
+def test_answers_take_an_outlook_and_a_spread_of_demand(tmp_path: Path) -> None:
+    given = {key: text for key, text in ANSWERS.items() if key != "close"}
+    options = [part for key, text in given.items() for part in (f"--{key.replace('_', '-')}", text)]
+    run("--out", str(tmp_path / "mine.yaml"), "--outlook", "tightening", "--demand", "three-paths", *options)
+    scenario = cw.load_scenario(tmp_path / "mine.yaml")
+    ends = {path.name: path.points[-1][1].value for path in scenario.demand.paths}
+    assert ends["high"] == pytest.approx(3.0 * ends["central"])
+    assert [path.probability for path in scenario.demand.paths] == [0.25, 0.5, 0.25]
+    assert scenario.outlook.states["letters+today"].gates["ascend-910b"].kind == "free"
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--from", "baidu-2023", "--outlook", "tightenning"), "tightening"),
+        (("--from", "buyer-2026", "--outlook", "tightening"), "is not seen from 2026-11-23"),
+        (("--from", "baidu-2023", "--demand", "boom"), "a template has its own paths of demand"),
+        (("--outlook", "relief", "--close", "0.3 2024-06"), "both a chance of closing and an outlook"),
+        (("--name", "x", "--hq", "cn", "--demand", "bom"), "no answer to"),
+    ],
+)
+def test_an_outlook_that_does_not_fit_is_one_line_and_no_file(tmp_path: Path, args: tuple[str, ...], said: str) -> None:
+    out = tmp_path / "mine.yaml"
+    with pytest.raises(InputError) as error:
+        run(*args, "--out", str(out))
+    assert said in error.value.line()
+    assert not out.exists()
+
+
+def test_outlooks_are_listed_for_a_day() -> None:
+    shown = (
+        CliRunner().invoke(build_app(), ["scenario", "outlooks", "--on", "2026-11-23"], standalone_mode=False).stdout
+    )
+    assert "licence-2026" in shown
+    assert "tightening" not in shown
+    assert "three-paths" in shown

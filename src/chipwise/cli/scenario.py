@@ -239,4 +239,33 @@ def _brief(value: object) -> str:
     return f"{text} [{low}, {high}] ({source})" if low else f"{text} ({source})"
 
 
+@app.command("outlooks")
+def outlooks_command(
+    on: Annotated[str | None, typer.Option("--on", help="Only those seen from this day of decision.")] = None,
+    json: Json = False,
+) -> None:
+    """List ready outlooks: trees of rule futures and spreads of demand to start from.
+
+    Insert one with `chipwise scenario new --out FILE --from SCENARIO --outlook NAME`.
+    """
+    from chipwise.cli.output import parse_date
+    from chipwise.scenario.outlooks import demand_outlooks, ready_outlooks
+
+    day = parse_date(on, "--on")
+    rows = [entry for entry in ready_outlooks() if day is None or entry.fits(day)]
+    spreads = demand_outlooks()
+    if json:
+        outlooks = [
+            {"id": row.id, "title": row.title, "describe": row.describe, "from": row.seen_from, "until": row.seen_until}
+            for row in rows
+        ]
+        print_json({"outlooks": outlooks, "demand": [{"id": name, **entry} for name, entry in spreads.items()]})
+        return
+    until = "day of decision"
+    print_table([(row.id, f"{row.seen_from} to {row.seen_until or 'now'}", row.title) for row in rows],
+                ("--outlook", until, "what may come"))  # fmt: skip
+    typer.echo("")
+    print_table([(name, entry["title"]) for name, entry in spreads.items()], ("--demand", "demand"))
+
+
 app.command("new")(new_command)

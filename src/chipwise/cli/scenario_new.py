@@ -43,6 +43,12 @@ def new_command(
     serve: Text = None,
     market: Texts = None,
     close: Text = None,
+    outlook: Annotated[
+        str, typer.Option("--outlook", help="Ready outlook of the rules to insert; see `scenario outlooks`.")
+    ] = "",
+    demand: Annotated[
+        str, typer.Option("--demand", help="Ready spread of demand around the path given; see `scenario outlooks`.")
+    ] = "",
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     catalog: list[Path] = CATALOG,
 ) -> None:
@@ -51,6 +57,8 @@ def new_command(
     The questions are name, hq, as_of, months, cash, stock, train, serve, market and close. Then edit the file, run
     `chipwise scenario validate` and `chipwise plan`.
     """
+    from chipwise.scenario.insert import with_outlook
+    from chipwise.scenario.new import write_new
     from chipwise.scenario.template import new_scenario
 
     if os.path.exists(out) and not force:
@@ -62,11 +70,19 @@ def new_command(
     asked = answers is not None or bool(given)
     if template is not None and asked:
         raise InputError("both a template and answers", place="--from", allowed="--from, or answers")
+    if outlook and close is not None:
+        raise InputError("both a chance of closing and an outlook", place="--outlook", allowed="--close, or --outlook")
     identity = id or out.stem
     if template is not None or (not asked and not sys.stdin.isatty()):
-        path = new_scenario(template or TEMPLATE, identity, out, overwrite=force)
+        if demand:
+            raise InputError("a template has its own paths of demand", place="--demand", allowed="answers")
+        path = new_scenario(template or TEMPLATE, identity, out, overwrite=force, outlook=outlook)
     else:
-        path = _from_answers(given, answers, identity, out, like, catalogue_with(catalog), force)
+        catalogue = catalogue_with(catalog)
+        text = _from_answers(given, answers, identity, like, catalogue, demand)
+        if outlook:
+            text = with_outlook(text, outlook, file=str(out), catalogue=catalogue)
+        path = write_new(text, out, overwrite=force)
     more = "".join(f" --catalog {folder}" for folder in catalog)
     typer.echo(
         f"written: {path}\nnext: edit it, then `chipwise scenario validate {path}{more}` and "
@@ -78,17 +94,16 @@ def _from_answers(
     flags: Mapping[str, str],
     answers: Path | None,
     identity: str,
-    out: Path,
     like: str,
     catalogue: Catalogue,
-    force: bool,
-) -> Path:
-    from chipwise.scenario.new import read_answers, scenario_text, write_new
+    demand: str,
+) -> str:
+    from chipwise.scenario.new import read_answers, scenario_text
     from chipwise.scenario.questions import answers_from
 
     given = {**(read_answers(answers) if answers is not None else {}), **flags}
     known = _interview(given, catalogue) if sys.stdin.isatty() else answers_from(given, catalogue)
-    return write_new(scenario_text(known, identity, like=like), out, overwrite=force)
+    return scenario_text(known, identity, like=like, demand=demand)
 
 
 def _interview(given: Mapping[str, str], catalogue: Catalogue) -> Answers:

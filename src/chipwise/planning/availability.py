@@ -177,7 +177,8 @@ class Access:
 
 
 def _offered_on(line: MarketLine, node: DecisionNode) -> bool:
-    if line.only_in_states and node.state not in line.only_in_states:
+    states = {node.state, *node.state.split("+")}  # with several gates a line may name the state of one of them
+    if line.only_in_states and not states & set(line.only_in_states):
         return False
     if line.available_from is not None and node.date < line.available_from:
         return False

@@ -25,7 +25,7 @@ SAID = "answer given when the file was made"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
-def scenario_text(known: Answers, id: str, *, like: str = LIKE) -> str:
+def scenario_text(known: Answers, id: str, *, like: str = LIKE, demand: str = "") -> str:
     """The file made of all answers, checked as `load_scenario` would check it.
 
     Parameters
@@ -36,18 +36,21 @@ def scenario_text(known: Answers, id: str, *, like: str = LIKE) -> str:
         Id of the scenario: letters, digits, ``_``, ``.`` and ``-``.
     like : str
         Shipped scenario from which the assumptions come.
+    demand : str
+        Ready spread of demand around the path answered; none when blank.
 
     Raises
     ------
     InputError
-        When the id is no name, or no shipped scenario is called `like`.
+        When the id is no name, or no shipped scenario is called `like`, or no spread is called `demand`.
     """
     from chipwise.files.yaml_tree import parse_yaml
 
     if not _NAME.fullmatch(id):
         raise ScenarioError(f"{id[:60]!r} is no name", place="--id", allowed="letters, digits, _ . -")
     taken = parse_yaml(scenario_bytes(like), file=like).value
-    text = "\n".join(_lines(known, id, taken, like)) + "\n"
+    spread = _read_spread(demand)
+    text = "\n".join(_lines(known, id, taken, like, spread)) + "\n"
     scenario_of(parse_yaml(text.encode(), file=f"{id}.yaml"), catalogue=known.catalogue)
     return text
 
@@ -109,7 +112,15 @@ def write_new(text: str, out: str | Path, *, overwrite: bool = False) -> Path:
     return write_text(out, text)
 
 
-def _lines(known: Answers, id: str, taken: Mapping[str, Any], like: str) -> Iterator[str]:
+def _read_spread(name: str) -> Mapping[str, Any] | None:
+    from chipwise.scenario.outlooks import demand_outlook
+
+    return demand_outlook(name) if name else None
+
+
+def _lines(
+    known: Answers, id: str, taken: Mapping[str, Any], like: str, spread: Mapping[str, Any] | None
+) -> Iterator[str]:
     found = known.found
     cash, unit = found["cash"]
     as_in = f"as in {like}"
@@ -131,7 +142,7 @@ def _lines(known: Answers, id: str, taken: Mapping[str, Any], like: str) -> Iter
     yield f"finance: {flow(finance)}"
     yield from _stock_lines(known)
     yield f"fleet_use: {flow(_marked(taken['fleet_use'], as_in))}"
-    yield from _demand_lines(known, _marked(taken["demand"], as_in))
+    yield from _demand_lines(known, _marked(taken["demand"], as_in), spread)
     yield from _market_lines(known)
     yield f"power: {flow(_marked(taken['power'], as_in))}"
     yield from _outlook_lines(known)
@@ -155,7 +166,7 @@ def _stock_lines(known: Answers) -> Iterator[str]:
         yield f"  - {flow({'chip': item, 'count': {'value': count, 'assume': SAID}})}"
 
 
-def _demand_lines(known: Answers, assumed: Mapping[str, Any]) -> Iterator[str]:
+def _demand_lines(known: Answers, assumed: Mapping[str, Any], spread: Mapping[str, Any] | None) -> Iterator[str]:
     yield "demand:"
     yield "  training:" if known.found["train"] else "  training: []"
     for model_id, tokens, deadline in known.found["train"]:
@@ -176,8 +187,12 @@ def _demand_lines(known: Answers, assumed: Mapping[str, Any]) -> Iterator[str]:
     ]
     yield "  inference:"
     yield "    unit: billion tokens per day"
-    yield f"    paths: {flow({'central': points})}"
-    yield f"    path_probabilities: {flow({'value': {'central': 1.0}, 'assume': 'one path was given'})}"
+    paths, chances, why = {"central": points}, {"central": 1.0}, "one path was given"
+    if spread is not None:
+        paths = spread_paths(points, spread)
+        chances, why = {name: path["p"] for name, path in spread["paths"].items()}, spread["assume"]
+    yield f"    paths: {flow(paths)}"
+    yield f"    path_probabilities: {flow({'value': chances, 'assume': why})}"
     yield f"    basis: {flow({'assume': SAID})}"
     size = {"value": model.params_active / 1e9, "src": f"models/{model_id}"}
     share = {"value": 1.0, "assume": "one model"}
@@ -185,6 +200,14 @@ def _demand_lines(known: Answers, assumed: Mapping[str, Any]) -> Iterator[str]:
     yield f"  serving: [{flow(serving)}]"
     if "latency_slo" in assumed:
         yield f"  latency_slo: {flow(assumed['latency_slo'])}"
+
+
+def spread_paths(points: list[dict[str, Any]], spread: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Paths of demand from one: the first points stay, the last is multiplied."""
+    return {
+        name: [*points[:-1], {**points[-1], "value": points[-1]["value"] * path["end"]}]
+        for name, path in spread["paths"].items()
+    }
 
 
 def _market_lines(known: Answers) -> Iterator[str]:

@@ -13,7 +13,7 @@ _ID = re.compile(r"^id:.*$", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
-def new_scenario(template: str, id: str, out: str | Path, *, overwrite: bool = False) -> Path:
+def new_scenario(template: str, id: str, out: str | Path, *, overwrite: bool = False, outlook: str = "") -> Path:
     """Write a copy of a scenario under a new id, ready to be edited.
 
     Parameters
@@ -24,6 +24,8 @@ def new_scenario(template: str, id: str, out: str | Path, *, overwrite: bool = F
         Id of the new scenario: letters, digits, ``_``, ``.`` and ``-``.
     out : str or pathlib.Path
         File to write; an existing one is kept unless `overwrite`.
+    outlook : str
+        Ready outlook that takes the place of the template's own; see `chipwise.scenario.outlooks`.
 
     Raises
     ------
@@ -46,5 +48,10 @@ def new_scenario(template: str, id: str, out: str | Path, *, overwrite: bool = F
     text = _ID.sub(f"id: {id}", content.decode("utf-8-sig"), count=1)
     if text.startswith("#"):
         text = f"# Scenario: {id}, from {Path(template).stem}\n{text.split(chr(10), 1)[1]}"
+    if outlook:
+        from chipwise.catalogue import load_catalogue
+        from chipwise.scenario.insert import with_outlook
+
+        text = with_outlook(text, outlook, file=str(out), catalogue=load_catalogue())
     scenario_of(parse_yaml(text.encode("utf-8"), file=str(out)))
     return write_bytes(target, text.encode("utf-8"))
