@@ -9,6 +9,7 @@ import numpy as np
 
 from chipwise.planning.availability import Access
 from chipwise.planning.inputs import PlanInputs, whole_servers
+from chipwise.planning.terms import plain_terms
 from chipwise.planning.tree import DecisionNode, Operation, PlanTree
 from chipwise.planning.work import Run
 from chipwise.scenario import Scenario, load_scenario
@@ -197,7 +198,7 @@ def random_inputs(
         serve_rate=memory[:, None] * rng.uniform(0.3, 3.0, (chips, 4)),
         demand=demand,
         power_cost=strength * 5e-5,
-        unit_price=price / 1e6,
+        unit_price=np.tile(price / 1e6, (len(tree.nodes), 1)),
         api_price=np.zeros((len(tree.nodes), chips)),
         order_cap=whole_servers(share * caps, (8,) * chips),
         line_chip=tuple(range(chips)),
@@ -209,10 +210,11 @@ def random_inputs(
         discount=1.1 ** (-np.arange(months) / 12.0),
         burn_usd_m=np.zeros(len(tree.nodes)),
         raised_usd_m=np.zeros(len(tree.nodes)),
-        month_share=np.ones(months),
+        span_months=np.ones(months),
         clusters=np.ones(chips, bool),
         trains=np.ones((chips, len(runs)), bool),
         yields={},
+        terms=plain_terms(len(tree.nodes), chips, chips, months),
     )
 
 

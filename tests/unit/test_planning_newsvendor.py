@@ -17,6 +17,7 @@ from chipwise.planning.availability import Access
 from chipwise.planning.inputs import PlanInputs
 from chipwise.planning.model import build_model
 from chipwise.planning.solve import solve_plan
+from chipwise.planning.terms import plain_terms
 from chipwise.planning.tree import DecisionNode, Operation, PlanTree
 from tests.support.planning_case import START, _month, bare_scenario, line
 
@@ -54,7 +55,7 @@ def newsvendor(c: float, c2: float, v: float, s: float, p: float, demand: np.nda
         serve_rate=np.ones((CHIPS, 1)),
         demand=np.array(wanted)[:, None],
         power_cost=np.zeros(CHIPS),
-        unit_price=np.array([c - s, c2 - s]),
+        unit_price=np.tile([c - s, c2 - s], (len(nodes), 1)),
         api_price=np.zeros((len(nodes), 2)),
         order_cap=share * 1e6,
         line_chip=(0, 0),
@@ -66,10 +67,11 @@ def newsvendor(c: float, c2: float, v: float, s: float, p: float, demand: np.nda
         discount=np.ones(2),
         burn_usd_m=np.zeros(len(nodes)),
         raised_usd_m=np.zeros(len(nodes)),
-        month_share=np.ones(2),
+        span_months=np.ones(2),
         clusters=np.ones(CHIPS, bool),
         trains=np.zeros((CHIPS, 0), bool),
         yields={},
+        terms=plain_terms(len(nodes), 2, CHIPS, 2),
     )
 
 

@@ -13,7 +13,7 @@ from chipwise.core.errors import InfeasiblePlan
 from chipwise.planning import plan
 from chipwise.planning.lines import PlanReading
 from chipwise.planning.pose import Posed, pose
-from chipwise.planning.solve import round_orders
+from chipwise.planning.rounding import round_orders
 from chipwise.rules import check
 from chipwise.scenario import Scenario
 from tests.support.scenarios import with_cash, with_months
@@ -78,7 +78,7 @@ def test_cash_adds_up_month_by_month(startup: Scenario, catalogue: Catalogue) ->
     paid = np.zeros(len(posed.tree.nodes))
     arrivals = posed.model.arrivals
     ordered = reading.order[arrivals.source, arrivals.line]
-    np.add.at(paid, arrivals.node, arrivals.share * ordered * data.unit_price[arrivals.line])
+    np.add.at(paid, arrivals.node, arrivals.share * ordered * data.unit_price[arrivals.source, arrivals.line])
     rates = [loan.rate_per_year.value / 12.0 for loan in startup.finance.loans]
     for node in posed.tree.nodes:
         before = startup.finance.cash_usd.value / 1e6 if node.parent < 0 else reading.cash[node.parent]
@@ -91,8 +91,8 @@ def test_cash_adds_up_month_by_month(startup: Scenario, catalogue: Catalogue) ->
             for op, share in reading.operations_of(node.index)
         )
         running += float(((reading.train[node.index] + reading.final[node.index]).sum(axis=1) * data.power_cost).sum())
-        running += float((reading.rent[node.index] * data.unit_price).sum())
-        part = data.month_share[node.period]
+        running += float((reading.rent[node.index] * data.unit_price[node.index]).sum())
+        part = data.span_months[node.period]
         flow = (
             reading.draw[node.index].sum()
             - reading.repay[node.index].sum()

@@ -47,7 +47,7 @@ def test_show_names_units_ranges_and_sources():
 
 def test_schema_describes_every_section(tmp_path):
     schema = json.loads(run("schema").stdout)
-    assert schema["properties"]["schema"]["const"] == "planning-scenario/0.2"
+    assert schema["properties"]["schema"]["enum"] == ["planning-scenario/0.2", "planning-scenario/0.3"]
     assert all("description" in node for node in schema["properties"].values())
     target = tmp_path / "schema.json"
     run("schema", "--out", str(target))

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from chipwise.core.errors import ScenarioError
 from chipwise.core.names import nearest_names
 from chipwise.files.scenario_schema_entries import Anything, Entry, Name, PartialDate, Text
-from chipwise.files.scenario_schema_market import Demand, MarketLine, Power
+from chipwise.files.scenario_schema_market import Demand, Limits, MarketLine, Power
 from chipwise.files.scenario_schema_numbers import NotNegative
 from chipwise.files.scenario_schema_outlook import (
     Alternatives,
@@ -23,16 +23,26 @@ from chipwise.files.scenario_schema_outlook import (
     NeedsCounsel,
     RulesOutlook,
 )
-from chipwise.files.scenario_schema_sections import Currency, Finance, FleetUse, Horizon, Party, Stock
+from chipwise.files.scenario_schema_sections import Currency, Finance, FleetUse, Horizon, Objective, Party, Stock
 from chipwise.files.yaml_tree import NodePath, YamlTree, shown
 
-VERSION = "planning-scenario/0.2"
+VERSION = "planning-scenario/0.3"
+READABLE = ("planning-scenario/0.2", VERSION)
+SINCE_0_3 = {
+    (): ("objective", "limits"),
+    ("horizon",): ("grid",),
+    ("fleet_use",): ("spare_share", "mixed_stages"),
+    ("market", "*"): ("price_factor_in_states", "term_months", "lease_rate", "residual", "buy_out", "haircut"),
+}
+"""Keys by section that a file of schema 0.2 cannot have."""
 
 
 class ScenarioFile(Entry):
-    """A scenario of schema 0.2."""
+    """A scenario of schema 0.3; files of 0.2 read as they stand."""
 
-    schema_: Literal["planning-scenario/0.2"] = Field(..., alias="schema", description=f"must be {VERSION}")
+    schema_: Literal["planning-scenario/0.2", "planning-scenario/0.3"] = Field(
+        ..., alias="schema", description=f"{VERSION}; files of 0.2 read as they stand"
+    )
     id: Name = Field(..., description="short name of the scenario")
     as_of: PartialDate = Field(..., description="day of the decision, a whole date")
     question: Text = Field(..., description="what is to be decided")
@@ -45,6 +55,8 @@ class ScenarioFile(Entry):
     demand: Demand = Field(..., description="what is to be served and trained")
     market: list[MarketLine] = Field(..., description="lawful sources of supply; [] for none")
     power: Power = Field(..., description="price of power")
+    limits: Limits | None = Field(None, description="power and space of the site")
+    objective: Objective | None = Field(None, description="what the plan minimises beyond the expected cost")
     rules_outlook: RulesOutlook = Field(..., description="futures of the rules")
     accept_needs_counsel: NeedsCounsel | None = Field(
         None, description="opt-in for chips made in the buyer's own country that the US side leaves to counsel"
@@ -76,7 +88,44 @@ def read_scenario_file(tree: YamlTree) -> ScenarioFile:
     except ValidationError as error:
         raise _located(error, tree) from None
     scenario.stamp(())
+    _refuse_newer_keys(scenario, tree)
     return scenario
+
+
+def _refuse_newer_keys(scenario: ScenarioFile, tree: YamlTree) -> None:
+    """A file says which schema it is written in: newer keys need the newer schema."""
+    if scenario.schema_ == VERSION:
+        return
+    for section, keys in SINCE_0_3.items():
+        for path, entry in _entries(tree.value, section):
+            for key in keys:
+                if key in entry:
+                    raise ScenarioError(
+                        f"`{key}` is not part of {scenario.schema_}",
+                        place=tree.place((*path, key)),
+                        allowed=f"schema: {VERSION} at the top of the file",
+                    )
+    for number, line in enumerate(scenario.market):
+        if line.access == "sell":
+            raise ScenarioError(
+                f"access sell is not part of {scenario.schema_}",
+                place=tree.place(("market", number, "access")),
+                allowed=f"schema: {VERSION} at the top of the file",
+            )
+
+
+def _entries(value: Any, section: tuple[str, ...]) -> Iterator[tuple[NodePath, Mapping[str, Any]]]:
+    """Mappings of the file at a section; ``*`` stands for every entry of a list."""
+    found: list[tuple[NodePath, Any]] = [((), value)]
+    for key in section:
+        deeper: list[tuple[NodePath, Any]] = []
+        for path, entry in found:
+            if key == "*" and isinstance(entry, list):
+                deeper.extend(((*path, number), below) for number, below in enumerate(entry))
+            elif isinstance(entry, dict) and key in entry:
+                deeper.append(((*path, key), entry[key]))
+        found = deeper
+    yield from ((path, entry) for path, entry in found if isinstance(entry, dict))
 
 
 @functools.cache
@@ -84,7 +133,7 @@ def json_schema() -> dict[str, Any]:
     """JSON Schema of the scenario file, for editors."""
     schema = ScenarioFile.model_json_schema(by_alias=True)
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "chipwise scenario, schema 0.2"
+    schema["title"] = "chipwise scenario, schema 0.3"
     return schema
 
 

@@ -22,6 +22,7 @@ from chipwise.files.scenario_schema_numbers import (
     NotNegative,
     Number,
     Positive,
+    Rate,
     Share,
     Shares,
 )
@@ -109,9 +110,9 @@ class Demand(Entry):
 
 
 class PriceSeries(Entry):
-    """Dated prices."""
+    """Dated prices: each holds from its date to the next, and may fall or rise."""
 
-    unit: Text = Field(..., description="money per million tokens")
+    unit: Text = Field(..., description="money per million tokens, per chip or per chip and hour, as the access asks")
     series: list[DatedPrice] = Field(..., min_length=1, description="prices by date, ascending")
 
 
@@ -122,27 +123,48 @@ class DatedPrice(Number):
 
 
 class MarketLine(Entry):
-    """One lawful source of supply."""
+    """One lawful source of supply, or (access sell) one lawful way to part with chips."""
 
     item: Text | None = Field(None, description="id of a chip or system; null when the type was not published")
     model: Text | None = Field(None, description="id of a model, for access api")
-    access: Literal["buy", "rent", "lease", "api"] = Field(..., description="buy, rent, lease or api")
+    access: Literal["buy", "rent", "lease", "api", "sell"] = Field(..., description="buy, rent, lease, api or sell")
     place: Country = Field(..., description="where it is delivered or stands, ISO country code")
     from_: OptionalDate = Field(None, alias="from", description="first day it is on sale")
     until: OptionalDate = Field(None, description="last day it is on sale")
     price: NotNegative | None = Field(None, description="price; the unit says whether the server is inside")
     server_add_on: NotNegative | None = Field(None, description="share of server and network on top of a bare module")
-    price_series: PriceSeries | None = Field(None, description="dated prices, for access api")
+    price_series: PriceSeries | None = Field(None, description="dated prices in place of price; falling or rising")
+    price_factor_in_states: dict[Name, Positive] = Field(
+        default_factory=dict, description="factor on the price while the rules stand in a state"
+    )
+    term_months: Months | None = Field(None, description="months a lease or a reserved rental binds")
+    lease_rate: Rate | None = Field(None, description="interest of a lease per year as a share")
+    residual: Share | None = Field(None, description="share of the price a lease leaves unpaid at its end")
+    buy_out: bool = Field(False, description="true when the chip may be kept at the end of a lease for that residual")
+    haircut: Share | None = Field(None, description="share of the used price that a seller loses, for access sell")
     monthly_cap: NotNegative | None = Field(None, description="most items bought in a month")
     monthly_cap_servers: NotNegative | None = Field(None, description="most servers bought in a month")
     monthly_cap_gpus: NotNegative | None = Field(None, description="most chips rented at one time")
-    lead_months: Months | None = Field(None, description="months from order to delivery")
+    lead_months: Months | None = Field(None, description="months from order to delivery; of a sale, to the money")
     port_cost: NotNegative | None = Field(None, description="one-off cost of moving software, a sum of money")
     available_p: Share | None = Field(None, description="probability that a provider serves this buyer")
     import_gate_p: Share | None = Field(None, description="probability that the import is let in")
     only_in_states: list[Name] = Field(default_factory=list, description="states in which it is on sale")
     ex_post: bool = Field(False, description="true when it could not be known on as_of")
     note: Text | None = Field(None, description="what a reader must know")
+
+
+class DatedLimit(Number):
+    """A limit from a date on."""
+
+    date: PartialDate = Field(..., description="from when; the first also holds before")
+
+
+class Limits(Entry):
+    """What the site takes: each list holds from its dates on."""
+
+    power_mw: list[DatedLimit] = Field(default_factory=list, description="megawatts for chips at work, PUE included")
+    servers: list[DatedLimit] = Field(default_factory=list, description="servers that may be at work at one time")
 
 
 class Site(Entry):

@@ -55,6 +55,9 @@ class Horizon(Entry):
 
     months: int = Field(..., ge=1, le=240, description="months planned from the month of as_of")
     end: OptionalDate = Field(None, description="month after the last one planned; must agree with months")
+    grid: Literal["months", "quarters"] | None = Field(
+        None, description="periods after the first year; left out: months up to three years, quarters beyond"
+    )
     end_rule: Text | None = Field(None, description="what chips, loans and unfinished work count at the end")
     residual_by_age_years: Residual = Field(..., description="share of the price that remains, by age in years")
     money_unit_of_objective: Text | None = Field(None, description="unit in which results are shown")
@@ -165,6 +168,19 @@ class Finance(Entry, extra="allow"):
         return out
 
 
+class Risk(Entry):
+    """How much bad futures weigh beyond their probability."""
+
+    cvar_alpha: Share = Field(..., description="share of futures left out: the mean cost of the worst 1 - alpha counts")
+    weight: Share = Field(..., description="weight of that mean; the expected cost has the rest")
+
+
+class Objective(Entry):
+    """What the plan minimises, beyond the expected cost."""
+
+    risk: Risk | None = Field(None, description="aversion to bad futures; left out: the expected cost alone")
+
+
 class Stock(Entry):
     """Chips held on as_of."""
 
@@ -184,6 +200,8 @@ class FleetUse(Entry):
     serving_utilisation: Share = Field(..., description="share of peak FLOP/s that serving reaches over the day")
     attrition_per_year: Share = Field(..., description="share of chips lost in a year")
     largest_cluster_chips: NotNegative | None = Field(None, description="most chips of one type in one cluster")
+    spare_share: Share | None = Field(None, description="spare chips kept ready for each chip at work, as a share")
+    mixed_stages: bool = Field(False, description="true when a final run may go through clusters of several chip types")
 
 
 def only_known(model: type[Entry], data: Any, pattern: str) -> Any:

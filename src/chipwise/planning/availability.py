@@ -8,7 +8,7 @@ may close: what is barred on the day of delivery is not delivered and not paid.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +50,8 @@ class LineVerdict:
 def _route(line: MarketLine, home_made: bool) -> tuple[str, str, str]:
     if line.access == "rent":
         return "cloud_rental_no_shipment", "cloud_customer", ""
+    if line.access == "sell":
+        return "in_country_transfer", "commercial", ""
     if home_made:
         return "local_purchase", "commercial", ""
     return "export_from_us", "commercial", "US"
@@ -90,6 +92,10 @@ def judge_line(
             line=line, on=on, verdict=None, usable=False, opted_in=False, because="the type was not published"
         )
     hq = buyer_headquarters(scenario)
+    if line.access == "sell" and line.place != scenario.party.headquarters_country:
+        return LineVerdict(
+            line=line, on=on, verdict=None, usable=False, opted_in=False, because="sale abroad is not planned"
+        )
     home_made = catalogue.chip(line.chip_id).vendor_country == hq == line.place
     route, buyer, route_from = _route(line, home_made)
     verdict = check(
@@ -138,8 +144,15 @@ def offered_lines(scenario: Scenario, known_on: dt.date) -> tuple[list[MarketLin
                 "--known-on with a later date lets it in"
             )
         else:
+            if line.access != "api" and line.item_id is not None and not _priced(line):
+                left_out.append(f"{line.id} ({line.item_id}, {line.access}) has no price and is left out")
+                continue
             kept.append(line)
     return kept, left_out
+
+
+def _priced(line: MarketLine) -> bool:
+    return bool(line.price_path) or line.price_usd_per_chip is not None or line.rent_usd_per_chip_hour is not None
 
 
 def _gate(scenario: Scenario, node: DecisionNode, line: MarketLine) -> Gate:
@@ -176,9 +189,13 @@ class Access:
         return float(self.order_share[node, line])
 
 
+def stands_in(state: str, names: Collection[str]) -> bool:
+    """Whether a state is one of `names`, itself or as one of the gates it is made of."""
+    return state in names or any(part in names for part in state.split("+"))
+
+
 def _offered_on(line: MarketLine, node: DecisionNode) -> bool:
-    states = {node.state, *node.state.split("+")}  # with several gates a line may name the state of one of them
-    if line.only_in_states and not states & set(line.only_in_states):
+    if line.only_in_states and not stands_in(node.state, line.only_in_states):
         return False
     if line.available_from is not None and node.date < line.available_from:
         return False
@@ -256,23 +273,71 @@ def _law_share(
     return 1.0
 
 
-def deliveries(tree: PlanTree, access: Access) -> list[tuple[int, int, int, float]]:
-    """Which order arrives where: ``(node of delivery, node of order, line, share delivered)``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """Part of an order that arrives at one node.
+
+    Parameters
+    ----------
+    node, source, line : int
+        Node of arrival, node of the order, market line.
+    share : float
+        Share of the order that arrives, licences included.
+    late : float
+        Share of the order, weighted by the part of the period that has passed before it arrives: above 0 only where a
+        period is longer than a month.
+    """
+
+    node: int
+    source: int
+    line: int
+    share: float
+    late: float
+
+
+def _parts_by_period(tree: PlanTree, lead: int) -> dict[int, list[tuple[int, float, float]]]:
+    """Period of arrival → (period of the order, share of the order, share times the part of the period passed).
+
+    Orders of a quarter are placed evenly over its months.
+    """
+    firsts, lengths = tree.first_month, tree.lengths
+    found: dict[int, dict[int, tuple[float, float]]] = {}
+    for ordered in range(tree.periods):
+        for month in range(lengths[ordered]):
+            arrival = firsts[ordered] + month + lead
+            if arrival >= tree.months:
+                continue
+            period = tree.period_of(arrival)
+            share = 1.0 / lengths[ordered]
+            passed = share * (arrival - firsts[period]) / lengths[period]
+            before = found.setdefault(period, {}).get(ordered, (0.0, 0.0))
+            found[period][ordered] = (before[0] + share, before[1] + passed)
+    return {
+        period: [(ordered, share, passed) for ordered, (share, passed) in sorted(parts.items())]
+        for period, parts in found.items()
+    }
+
+
+def deliveries(tree: PlanTree, access: Access) -> list[Delivery]:
+    """Which order arrives where.
 
     A share already lost at the order (a licence not granted) is not lost a second time at delivery.
     """
-    found: list[tuple[int, int, int, float]] = []
+    found: list[Delivery] = []
+    lines = [tree.ancestry(node.index) for node in tree.nodes]
     for column, lead in enumerate(access.lead_months):
+        parts = _parts_by_period(tree, lead)
         for node in tree.nodes:
-            source = tree.ancestor(node.index, lead)
-            if source < 0:
-                continue
-            ordered = access.order_share[source, column]
-            if ordered <= 0.0:
-                continue
-            share = min(1.0, access.delivery_share[node.index, column] / max(ordered, 1e-12))
-            if share > 0.0:
-                found.append((node.index, source, column, share))
+            for ordered, part, passed in parts.get(node.period, ()):
+                source = lines[node.index][ordered]
+                asked = access.order_share[source, column]
+                if asked <= 0.0:
+                    continue
+                share = min(1.0, access.delivery_share[node.index, column] / max(asked, 1e-12))
+                if share > 0.0:
+                    found.append(
+                        Delivery(node=node.index, source=source, line=column, share=share * part, late=share * passed)
+                    )
     return found
 
 

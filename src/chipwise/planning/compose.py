@@ -25,7 +25,7 @@ from chipwise.planning.result import Mend, Plan, Sensitivity
 from chipwise.planning.runway import runway
 from chipwise.planning.sensitivity import questions, sensitivities
 from chipwise.planning.snapshot import snapshot_with
-from chipwise.planning.solve import Solved, solve_plan
+from chipwise.planning.solve import Solved, relaxed_bound
 from chipwise.planning.stockbuilding import stock_sentences
 from chipwise.planning.tree import build_tree
 from chipwise.scenario import load_scenario
@@ -59,8 +59,7 @@ def _refuse_missed_work(posed: Posed, limits: tuple[str, ...], mending: tuple[Me
 def _worth_of_knowing(posed: Posed) -> tuple[str, ...]:
     if len(posed.tree.leaves()) > MOST_FUTURES_ALONE:
         return ()
-    relaxed = solve_plan(posed.model, whole_servers=False, clusters=posed.solved.cluster_of).bound
-    worth = value_of_knowing(posed.inputs, relaxed)
+    worth = value_of_knowing(posed.inputs, relaxed_bound(posed.model))
     return (
         f"To know rules and demand from the first day would be worth USD {worth:,.1f} m, money and the stated value of "
         "missed work together.",
@@ -73,7 +72,7 @@ def _moved(
     """Solve again for each number worth moving."""
 
     def resolve(changed: Scenario) -> tuple[PlanModel, Solved, PlanReading]:
-        again = pose(changed, catalogue, known_on, whole_servers=False, clusters=posed.solved.cluster_of)
+        again = pose(changed, catalogue, known_on, whole_servers=False, clusters=posed.solved.clusters)
         return again.model, again.solved, PlanReading(again.model, again.solved, catalogue)
 
     bought = {line.id for column, line in enumerate(posed.access.lines) if float(reading.order[:, column].sum()) > 0.5}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,15 +14,16 @@ from chipwise.core.dates import add_months, month_start
 from chipwise.core.units import HOURS_PER_MONTH, SECONDS_PER_DAY, SECONDS_PER_YEAR
 from chipwise.planning.availability import Access
 from chipwise.planning.lp import Floats
+from chipwise.planning.terms import CARDS_PER_SERVER, Terms, gather_terms, months_of
+from chipwise.planning.terms import MONEY_UNIT_USD as MONEY_UNIT_USD
 from chipwise.planning.tree import PlanTree, tokens_per_day
 from chipwise.planning.work import Run
 from chipwise.planning.yields import ChipYield
-from chipwise.scenario.objects import MarketLine, Scenario
+from chipwise.scenario.objects import MarketLine, Quantity, Scenario
 
 SECONDS_PER_MONTH = SECONDS_PER_YEAR / 12.0
 FLOP_UNIT = 1e21
 TOKEN_RATE_UNIT = 1e3
-MONEY_UNIT_USD = 1e6
 MISSED_WORK_FACTOR = 3.0
 """Missed work is valued at this many times the dearest lawful chip bought for that month of work alone."""
 
@@ -43,8 +44,8 @@ class PlanInputs:
     survival_per_month : float
     burn_usd_m, raised_usd_m : (n_nodes,) float64
         Running costs of a whole month, and equity that comes in, USD m.
-    month_share : (periods,) float64
-        Share of each month that lies after the day of the decision: below 1 in the first month only.
+    span_months : (periods,) float64
+        Months of each period that lie after the day of the decision: below 1 in the first, 3 in a quarter.
     train_rate : (n_chips, n_runs) float64
         Work units per chip and month on each run; 0 where it cannot train it.
     missed_flop_cost : (n_runs,) float64
@@ -52,12 +53,16 @@ class PlanInputs:
     serve_rate : (n_chips, n_workloads) float64
         Thousand tokens/s per chip, day average; 0 where it cannot serve.
     demand : (n_operations, n_workloads) float64
-    unit_price : (n_lines,) float64
-        USD m per chip bought; per chip and month rented; per thousand tokens/s and month through an API (by node, see
-        `api_price`).
+    unit_price, api_price : (n_nodes, n_lines) float64
+        USD m per chip bought or sold; per chip and month rented or leased; per thousand tokens/s and month through an
+        API (`api_price`).
     order_cap : (n_nodes, n_lines) float64
-        Chips that may be ordered in the month (bought) or held at one time (rented), in whole servers, law and licence
-        included.
+        Chips that may be ordered, leased or sold in the period or held at one time (rented), in whole servers, law and
+        licence included.
+    discount : (periods,) float64
+        Mean discount of the months of each period.
+    terms : Terms
+        Contracts, resale, limits, spares and risk.
     """
 
     scenario: Scenario
@@ -86,10 +91,11 @@ class PlanInputs:
     discount: Floats
     burn_usd_m: Floats
     raised_usd_m: Floats
-    month_share: Floats
+    span_months: Floats
     clusters: NDArray[np.bool_]
     trains: NDArray[np.bool_]
     yields: Mapping[str, ChipYield]
+    terms: Terms
 
     @property
     def training_peak(self) -> Floats:
@@ -99,12 +105,24 @@ class PlanInputs:
     @property
     def buy_lines(self) -> list[int]:
         """Lines that add chips to the stock."""
-        return [index for index, line in enumerate(self.lines) if line.access in ("buy", "lease")]
+        bound = self.terms.term_months
+        return [index for index, line in enumerate(self.lines) if line.access in ("buy", "lease") and not bound[index]]
 
     @property
     def rent_lines(self) -> list[int]:
         """Lines that lend chips by the month."""
-        return [index for index, line in enumerate(self.lines) if line.access == "rent"]
+        bound = self.terms.term_months
+        return [index for index, line in enumerate(self.lines) if line.access == "rent" and not bound[index]]
+
+    @property
+    def contract_lines(self) -> list[int]:
+        """Lines that bind for a term: leases and reserved rentals."""
+        return [index for index, months in enumerate(self.terms.term_months) if months]
+
+    @property
+    def sale_lines(self) -> list[int]:
+        """Lines through which chips may be sold."""
+        return [index for index, line in enumerate(self.lines) if line.access == "sell"]
 
     @property
     def api_lines(self) -> list[int]:
@@ -119,6 +137,10 @@ def _api_price(line: MarketLine, day: dt.date, known_after_as_of: bool) -> float
     current = [price for start, price in points if start <= day] or [points[0][1]]
     usd_per_token = current[-1].value
     return TOKEN_RATE_UNIT * SECONDS_PER_MONTH * usd_per_token / MONEY_UNIT_USD
+
+
+def _mean_api_price(line: MarketLine, days: Sequence[dt.date], known_after_as_of: bool) -> float:
+    return sum(_api_price(line, day, known_after_as_of) for day in days) / len(days)
 
 
 def _power_cost(
@@ -154,7 +176,7 @@ def _missed_costs(
     flop = np.zeros(train.shape[1])
     for index, line in enumerate(lines):
         chip = line_chip[index]
-        if chip < 0 or line.access == "api":
+        if chip < 0 or line.access in ("api", "sell"):
             continue
         able = serve[chip] > 0.0
         tokens[able] = np.maximum(tokens[able], price[index] / serve[chip][able])
@@ -187,9 +209,10 @@ def plan_inputs(
     place = {chip: index for index, chip in enumerate(chips)}
     workloads = tuple(workload.name for workload in scenario.demand.serving)
     survival = (1.0 - scenario.fleet_use.attrition_per_year.value) ** (1.0 / 12.0)
+    firsts, lengths = np.array(tree.first_month), np.array(tree.lengths, float)
     held = np.zeros((tree.periods, len(chips)))
     for item in scenario.stock:
-        held[:, place[item.chip_id]] += item.chips.value * survival ** np.arange(tree.periods)
+        held[:, place[item.chip_id]] += item.chips.value * survival**firsts
     train = np.zeros((len(chips), len(runs)))
     serve = np.zeros((len(chips), len(workloads)))
     peak = np.zeros(len(chips))
@@ -203,19 +226,24 @@ def plan_inputs(
             if name in found.serving:
                 serve[index, number] = found.serving[name].value / TOKEN_RATE_UNIT
     line_chip = tuple(-1 if line.chip_id is None else place[line.chip_id] for line in lines)
-    price = np.array([_unit_price(line) for line in lines])
+    terms, price = gather_terms(scenario, tree, lines, chips, yields, catalogue, hindsight=hindsight)
+    _leave_unpowered_idle(terms, train, serve)
     cap = np.array([INFINITE_CAP if line.monthly_cap_chips is None else line.monthly_cap_chips.value for line in lines])
+    days = [months_of(tree, scenario, period) for period in range(tree.periods)]
     api_price = np.array(
         [
-            [_api_price(line, node.date, hindsight) if line.access == "api" else 0.0 for line in lines]
+            [_mean_api_price(line, days[node.period], hindsight) if line.access == "api" else 0.0 for line in lines]
             for node in tree.nodes
         ]
     ).reshape(len(tree.nodes), len(lines))
     servers = tuple(_server_chips(line, catalogue) for line in lines)
-    trains = _trains(chips, runs, _within_reach(held, lines, line_chip, cap), catalogue)
+    trains = _trains(chips, runs, _within_reach(held[0], lines, line_chip, cap, tree.months), catalogue)
     train = np.where(trains, train, 0.0)
-    missed_tokens, missed_flop = _missed_costs(lines, line_chip, price, api_price, train, serve)
-    months = np.arange(tree.periods)
+    dearest = price.max(axis=0, initial=0.0)
+    missed_tokens, missed_flop = _missed_costs(lines, line_chip, dearest, api_price, train, serve)
+    by_period = np.array([1.0 if line.access in ("rent", "api") else 0.0 for line in lines])
+    node_months = lengths[[node.period for node in tree.nodes]]
+    periodic = cap[None, :] * np.where(by_period[None, :] > 0.0, 1.0, node_months[:, None])
     return PlanInputs(
         scenario=scenario,
         tree=tree,
@@ -233,7 +261,7 @@ def plan_inputs(
         power_cost=_power_cost(chips, yields, scenario, catalogue),
         unit_price=price,
         api_price=api_price,
-        order_cap=whole_servers(access.order_share * cap, servers),
+        order_cap=whole_servers(access.order_share * periodic, servers),
         line_chip=line_chip,
         server_chips=servers,
         training_share=scenario.fleet_use.training_share.value,
@@ -242,14 +270,23 @@ def plan_inputs(
         ),
         missed_token_cost=missed_tokens,
         missed_flop_cost=missed_flop,
-        discount=(1.0 + scenario.finance.discount_rate_per_year.value) ** (-months / 12.0),
+        discount=_discount(scenario, tree),
         burn_usd_m=_burn(scenario, tree),
         raised_usd_m=_raised(scenario, tree),
-        month_share=_month_share(scenario, tree),
+        span_months=_span_months(scenario, tree),
         trains=trains,
         clusters=np.array([_has_fabric(catalogue.chip(chip)) for chip in chips], bool),
         yields=yields,
+        terms=terms,
     )
+
+
+def _leave_unpowered_idle(terms: Terms, train: Floats, serve: Floats) -> None:
+    """Where power is limited, a chip whose power is not known cannot be shown to fit: it is given no work."""
+    if np.isfinite(terms.power_limit_w).any():
+        unknown = np.isnan(terms.power_w)
+        train[unknown] = 0.0
+        serve[unknown] = 0.0
 
 
 INFINITE_CAP = 1e6
@@ -260,13 +297,6 @@ def whole_servers(cap: Floats, server_chips: tuple[int, ...]) -> Floats:
     """Monthly caps in chips cut to whole servers, (n_nodes, n_lines): what can be ordered in a month at all."""
     unit = np.array(server_chips, float)
     return np.asarray(np.floor(cap / unit[None, :] + 1e-9) * unit[None, :], float)
-
-
-def _unit_price(line: MarketLine) -> float:
-    if line.access == "rent":
-        rent = line.rent_usd_per_chip_hour
-        return 0.0 if rent is None else rent.value * HOURS_PER_MONTH / MONEY_UNIT_USD
-    return 0.0 if line.price_usd_per_chip is None else line.price_usd_per_chip.value / MONEY_UNIT_USD
 
 
 def _server_chips(line: MarketLine, catalogue: Catalogue) -> int:
@@ -280,26 +310,32 @@ def _demand(scenario: Scenario, tree: PlanTree) -> Floats:
     paths = {path.name: path for path in scenario.demand.paths}
     shares = np.array([workload.token_share.value for workload in scenario.demand.serving])
     demand = np.zeros((len(tree.operations), len(shares)))
+    days = [months_of(tree, scenario, period) for period in range(tree.periods)]
     for operation in tree.operations:
         if operation.path in paths:
-            day = tree.nodes[operation.node].date
-            per_second = tokens_per_day(paths[operation.path], day) / SECONDS_PER_DAY
+            months = days[tree.nodes[operation.node].period]
+            mean = sum(tokens_per_day(paths[operation.path], day) for day in months) / len(months)
+            per_second = mean / SECONDS_PER_DAY
             demand[operation.index] = per_second / TOKEN_RATE_UNIT * shares
     return demand
 
 
-def _month_share(scenario: Scenario, tree: PlanTree) -> Floats:
-    share = np.ones(tree.periods)
+def _span_months(scenario: Scenario, tree: PlanTree) -> Floats:
+    span = np.array(tree.lengths, float)
     following = add_months(month_start(scenario.as_of), 1)
-    share[0] = (following - scenario.as_of).days / (following - month_start(scenario.as_of)).days
-    return share
+    span[0] -= 1.0 - (following - scenario.as_of).days / (following - month_start(scenario.as_of)).days
+    return span
+
+
+def _discount(scenario: Scenario, tree: PlanTree) -> Floats:
+    rate = scenario.finance.discount_rate_per_year.value
+    monthly = (1.0 + rate) ** (-np.arange(tree.months) / 12.0)
+    ends = np.cumsum(tree.lengths)
+    return np.array([monthly[end - length : end].mean() for end, length in zip(ends, tree.lengths, strict=True)])
 
 
 TRAINING_BYTES_PER_PARAMETER = 16.0
 """Weights and gradients in 16 bits, Adam's copy and two moments in 32: 2 + 2 + 12 byte (ZeRO, arXiv 1910.02054)."""
-CARDS_PER_SERVER = 8
-"""Cards of one server where the catalogue lists none: the usual build; an assumption of the plan."""
-
 
 FABRIC_CHIPS = 4
 """Chips that a scale-up fabric joins at least; a bridge between two cards is none."""
@@ -326,12 +362,14 @@ def _trains(
     return able
 
 
-def _within_reach(held: Floats, lines: tuple[MarketLine, ...], line_chip: tuple[int, ...], cap: Floats) -> Floats:
+def _within_reach(
+    held: Floats, lines: tuple[MarketLine, ...], line_chip: tuple[int, ...], cap: Floats, months: int
+) -> Floats:
     """Chips of each type held at the start or that may be had over the whole horizon. (n_chips,)"""
-    reach = np.array(held[0])
+    reach = np.array(held)
     for index, line in enumerate(lines):
-        if line_chip[index] >= 0:
-            reach[line_chip[index]] += cap[index] * (1 if line.access == "rent" else held.shape[0])
+        if line_chip[index] >= 0 and line.access != "sell":
+            reach[line_chip[index]] += cap[index] * (1 if line.access == "rent" else months)
     return reach
 
 
@@ -341,8 +379,15 @@ def _burn(scenario: Scenario, tree: PlanTree) -> Floats:
     if finance.burn_usd_per_month is None:
         return np.zeros(len(tree.nodes))
     points = finance.burn_path_usd_per_month or ((scenario.as_of, finance.burn_usd_per_month),)
-    current = [[amount.value for day, amount in points if day <= node.date] for node in tree.nodes]
-    return np.array([(amounts or [points[0][1].value])[-1] for amounts in current]) / MONEY_UNIT_USD
+    by_period = [
+        np.mean([_burn_on(points, day) for day in months_of(tree, scenario, period)]) for period in range(tree.periods)
+    ]
+    return np.array([by_period[node.period] for node in tree.nodes]) / MONEY_UNIT_USD
+
+
+def _burn_on(points: tuple[tuple[dt.date, Quantity], ...], day: dt.date) -> float:
+    current = [amount.value for start, amount in points if start <= day]
+    return current[-1] if current else points[0][1].value
 
 
 def _raised(scenario: Scenario, tree: PlanTree) -> Floats:

@@ -14,8 +14,8 @@ import numpy as np
 from chipwise.planning.availability import Access
 from chipwise.planning.inputs import PlanInputs
 from chipwise.planning.model import build_model
-from chipwise.planning.solve import solve_plan
-from chipwise.planning.tree import Operation, PlanTree
+from chipwise.planning.solve import relaxed_bound
+from chipwise.planning.tree import Operation
 
 
 def _alone(inputs: PlanInputs, leaf: int) -> PlanInputs:
@@ -43,11 +43,13 @@ def _alone(inputs: PlanInputs, leaf: int) -> PlanInputs:
     )
     return dataclasses.replace(
         inputs,
-        tree=PlanTree(nodes=nodes, operations=operations, periods=tree.periods, reveal_period=0),
+        tree=dataclasses.replace(tree, nodes=nodes, operations=operations, reveal_period=0),
         access=access,
         demand=inputs.demand[rows],
         api_price=inputs.api_price[line],
         order_cap=inputs.order_cap[line],
+        unit_price=inputs.unit_price[line],
+        terms=dataclasses.replace(inputs.terms, asset_price=inputs.terms.asset_price[line], risk_weight=0.0),
         burn_usd_m=inputs.burn_usd_m[line],
         raised_usd_m=inputs.raised_usd_m[line],
     )
@@ -68,8 +70,6 @@ def value_of_knowing(inputs: PlanInputs, bound_usd_m: float) -> float:
         In the unit of the objective: money and the stated value of missed work together.
     """
     leaves = inputs.tree.leaves()
-    alone = np.array(
-        [solve_plan(build_model(_alone(inputs, leaf.index)), whole_servers=False).bound for leaf in leaves]
-    )
+    alone = np.array([relaxed_bound(build_model(_alone(inputs, leaf.index))) for leaf in leaves])
     chance = np.array([leaf.probability for leaf in leaves])
     return max(0.0, bound_usd_m - float((alone * chance).sum()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 
@@ -11,7 +12,7 @@ from chipwise.catalogue import Catalogue
 from chipwise.core.units import SECONDS_PER_DAY
 from chipwise.planning.availability import buyer_headquarters, delivery_date
 from chipwise.planning.inputs import MONEY_UNIT_USD, TOKEN_RATE_UNIT
-from chipwise.planning.lp import Floats
+from chipwise.planning.lp import Floats, Ints
 from chipwise.planning.model import PlanModel
 from chipwise.planning.result import Action, Branch, PlanLine
 from chipwise.planning.solve import Solved
@@ -30,11 +31,16 @@ class PlanReading:
         self.model = model
         self.inputs = model.inputs
         self.catalogue = catalogue
-        values = solved.values
+        values = self.values = solved.values
         blocks = model.blocks
         self.order: Floats = values[blocks.order]
         self.new: Floats = values[blocks.new]
         self.rent: Floats = values[blocks.rent]
+        self.sign: Floats = values[blocks.sign]
+        self.active: Floats = values[blocks.active]
+        self.keep: Floats = values[blocks.keep]
+        self.sold: Floats = values[blocks.sold_held] + values[blocks.sold_new].sum(axis=2)
+        self.gone: Floats = values[blocks.gone]
         self.serve: Floats = values[blocks.serve]
         self.unserved: Floats = values[blocks.unserved]
         self.api: Floats = values[blocks.api]
@@ -70,15 +76,15 @@ class PlanReading:
         months = data.access.lead_months[column]
         server = None if line.chip_id is None else self.catalogue.server_of(line.chip_id)
         judged = data.access.judged[column]
-        price = data.api_price[node.index, column] if action == "api" else data.unit_price[column]
+        price = (data.api_price if action == "api" else data.unit_price)[node.index, column]
         return PlanLine(
             action=action,
             chip=line.chip_id,
             system=None if server is None else server.id,
             count=count,
             when=node.date,
-            arrives=delivery_date(node.date, months) if action in ("buy", "lease") else None,
-            cost_usd=count * price * MONEY_UNIT_USD,
+            arrives=delivery_date(node.date, months) if action in ("buy", "lease", "sell") else None,
+            cost_usd=count * price * MONEY_UNIT_USD * (-1.0 if action == "sell" else 1.0),
             to=line.place,
             hq=self.hq,
             outcome=self.gate_outcome(node, column),
@@ -87,8 +93,16 @@ class PlanReading:
             probability=node.probability,
             workload=line.api_model or "",
             market=line.id,
-            note=judged.because if judged.opted_in else "",
+            note="; ".join(part for part in (self._terms(column), judged.because if judged.opted_in else "") if part),
         )
+
+    def _terms(self, column: int) -> str:
+        """What binds beyond the price: the term of a lease or a reserved rental, a sale's haircut."""
+        months, line = self.inputs.terms.term_months[column], self.inputs.lines[column]
+        if months:
+            ends = ", then kept for its residual or given back" if line.buy_out else ""
+            return f"a month, for {months} months{ends}"
+        return "proceeds, haircut off, before age" if line.access == "sell" and not line.price_path else ""
 
     def market_lines(self, node: DecisionNode) -> list[PlanLine]:
         """Everything bought and rented on one node; rent is shown where its level changes."""
@@ -103,7 +117,51 @@ class PlanReading:
             before = float(self.rent[node.parent, column]) if node.parent >= 0 else 0.0
             if level >= SMALL and abs(level - before) >= max(SMALL, 0.05 * before):
                 found.append(self.market_line(node, column, math.ceil(level - 1e-6), "rent"))
+        for column in data.contract_lines:
+            action: Action = "rent" if data.lines[column].access == "rent" else "lease"
+            signed, kept = float(self.sign[node.index, column]), float(self.keep[node.index, column])
+            if signed >= SMALL:
+                found.append(self.market_line(node, column, math.ceil(signed - 1e-6), action))
+            if kept >= SMALL:
+                found.append(self._kept_line(node, column, kept))
+        sold = self.sold[node.index]
+        found.extend(self._sale_line(node, column) for column in data.sale_lines if float(sold[column]) >= SMALL)
         return found
+
+    def _kept_line(self, node: DecisionNode, column: int, count: float) -> PlanLine:
+        """Chips kept at the end of a lease."""
+        line = self.market_line(node, column, round(count), "buy")
+        cost = self._paid_for(node.index, self.model.blocks.keep[node.index, column])
+        return dataclasses.replace(
+            line, cost_usd=cost, arrives=None, note="kept at the end of a lease, for its residual"
+        )
+
+    def _sale_line(self, node: DecisionNode, column: int) -> PlanLine:
+        """Chips sold, with what they bring in all."""
+        blocks = self.model.blocks
+        line = self.market_line(node, column, round(float(self.sold[node.index, column])), "sell")
+        columns = np.append(blocks.sold_new[node.index, column], blocks.sold_held[node.index, column])
+        return dataclasses.replace(line, cost_usd=self._sold_for(columns, line.cost_usd))
+
+    def _paid_for(self, node: int, column: int) -> float:
+        """Cash one column costs at a node, USD."""
+        return self._cash(np.array([column]), node)
+
+    def _cash(self, columns: Ints, node: int) -> float:
+        total = 0.0
+        for nodes, each, amounts in self.model.paid:
+            mine = np.isin(each, columns[columns >= 0]) & (nodes == node)
+            total += float((amounts[mine] * self.values[each[mine]]).sum())
+        return total * MONEY_UNIT_USD
+
+    def _sold_for(self, columns: Ints, fallback: float) -> float:
+        """Money a sale brings where it first comes in, below zero; its list price where that is after the horizon."""
+        for nodes, each, _ in self.model.paid:
+            mine = np.isin(each, columns[columns >= 0])
+            if mine.any():
+                first = int(nodes[mine].min())
+                return self._cash(columns, first)
+        return fallback
 
     def money_lines(self, node: DecisionNode) -> list[PlanLine]:
         """Loans drawn and repaid on one node."""
@@ -274,13 +332,14 @@ def _series(reading: PlanReading, line: list[int]) -> dict[str, list[float]]:
         series["tokens_bought_per_day"].append(bought * day)
         series["cash_usd"].append(float(reading.cash[index]) * MONEY_UNIT_USD)
         series["owed_usd"].append(float(reading.owed[index].sum()) * MONEY_UNIT_USD)
-        part = float(data.month_share[data.tree.nodes[index].period])
-        rent = part * float((reading.rent[index] * data.unit_price).sum())
+        part = float(data.span_months[data.tree.nodes[index].period])
         series["tokens_bought_usd"].append(part * bought_cost * MONEY_UNIT_USD)
-        series["spent_usd"].append((paid.get(index, 0.0) + rent + part * bought_cost) * MONEY_UNIT_USD)
+        series["spent_usd"].append((float(paid[index]) + part * bought_cost) * MONEY_UNIT_USD)
         for chip, name in enumerate(data.chips):
-            rented = sum(float(reading.rent[index, col]) for col in data.rent_lines if data.line_chip[col] == chip)
-            stock = data.held[data.tree.nodes[index].period, chip] + float(reading.new[index, chip]) + rented
+            lent = [col for col in (*data.rent_lines, *data.contract_lines) if data.line_chip[col] == chip]
+            rented = sum(float(reading.rent[index, col] + reading.active[index, col]) for col in lent)
+            owned = data.held[data.tree.nodes[index].period, chip] - float(reading.gone[index, chip])
+            stock = owned + float(reading.new[index, chip]) + rented
             series[f"stock:{name}"].append(stock)
             series[f"training:{name}"].append(float((reading.train[index, chip] + reading.final[index, chip]).sum()))
             series[f"serving:{name}"].append(
@@ -289,13 +348,12 @@ def _series(reading: PlanReading, line: list[int]) -> dict[str, list[float]]:
     return {name: values for name, values in series.items() if ":" not in name or any(value > 1e-6 for value in values)}
 
 
-def _paid(reading: PlanReading) -> dict[int, float]:
-    paid: dict[int, float] = {}
-    arrivals = reading.model.arrivals
-    ordered = reading.order[arrivals.source, arrivals.line]
-    amounts = arrivals.share * ordered * reading.inputs.unit_price[arrivals.line]
-    for node, amount in zip(arrivals.node, amounts, strict=True):
-        paid[int(node)] = paid.get(int(node), 0.0) + float(amount)
+def _paid(reading: PlanReading) -> Floats:
+    """Spent on chips at each node, whatever way they come, less what sales bring in; USD m. (n_nodes,)"""
+    paid = np.zeros(len(reading.inputs.tree.nodes))
+    for nodes, columns, amounts in reading.model.paid:
+        made = columns >= 0
+        np.add.at(paid, nodes[made], amounts[made] * reading.values[columns[made]])
     return paid
 
 

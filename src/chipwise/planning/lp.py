@@ -23,15 +23,20 @@ INFINITY = float("inf")
 
 
 class Columns:
-    """Columns and rows of a linear programme under construction."""
+    """Columns and rows of a linear programme under construction, each at a node of the tree.
+
+    Costs are charged to the node at which they fall due (`charge`), so that the cost of every future can be told apart.
+    """
 
     def __init__(self) -> None:
-        self._cost: list[Floats] = []
         self._lower: list[Floats] = []
         self._upper: list[Floats] = []
         self._row_lower: list[Floats] = []
         self._row_upper: list[Floats] = []
         self._entries: list[tuple[Ints, Ints, Floats]] = []
+        self._charges: list[tuple[Ints, Ints, Floats]] = []
+        self._column_node: list[Ints] = []
+        self._row_node: list[Ints] = []
         self.columns = 0
         self.rows = 0
 
@@ -39,64 +44,120 @@ class Columns:
         self,
         shape: tuple[int, ...],
         *,
-        cost: ArrayLike = 0.0,
+        at: ArrayLike,
         lower: ArrayLike = 0.0,
         upper: ArrayLike = INFINITY,
         where: NDArray[np.bool_] | None = None,
     ) -> Ints:
-        """Add a block of variables; returns their column numbers in `shape`.
+        """Add a block of variables at the nodes `at`; returns their column numbers in `shape`.
 
         Where `where` is False no variable is made: its number is -1, its value 0, and entries on it are dropped.
         """
         made = np.ones(shape, bool) if where is None else np.broadcast_to(where, shape)
-        for store, value in ((self._cost, cost), (self._lower, lower), (self._upper, upper)):
+        for store, value in ((self._lower, lower), (self._upper, upper)):
             store.append(np.broadcast_to(np.asarray(value, float), shape)[made])
+        self._column_node.append(np.broadcast_to(np.asarray(at, np.int64), shape)[made])
         count = int(made.sum())
         index = np.full(shape, -1, np.int64)
         index[made] = np.arange(self.columns, self.columns + count)
         self.columns += count
         return index
 
-    def constraints(self, shape: tuple[int, ...], *, lower: ArrayLike = -INFINITY, upper: ArrayLike = INFINITY) -> Ints:
-        """Add a block of rows ``lower <= a x <= upper``; returns their row numbers in `shape`."""
+    def constraints(
+        self, shape: tuple[int, ...], *, at: ArrayLike, lower: ArrayLike = -INFINITY, upper: ArrayLike = INFINITY
+    ) -> Ints:
+        """Add a block of rows ``lower <= a x <= upper`` at the nodes `at`; returns their row numbers in `shape`."""
         count = int(np.prod(shape))
         for store, value in ((self._row_lower, lower), (self._row_upper, upper)):
             store.append(np.broadcast_to(np.asarray(value, float), shape).reshape(count).copy())
+        self._row_node.append(np.broadcast_to(np.asarray(at, np.int64), shape).reshape(count).copy())
         index = np.arange(self.rows, self.rows + count, dtype=np.int64).reshape(shape)
         self.rows += count
         return index
 
     def entries(self, rows: ArrayLike, columns: ArrayLike, values: ArrayLike) -> None:
         """Set coefficients; the three arguments broadcast against each other. Zeros are dropped."""
-        row, column, value = np.broadcast_arrays(
-            np.asarray(rows, np.int64), np.asarray(columns, np.int64), np.asarray(values, float)
-        )
-        keep = (value != 0.0) & (column >= 0) & (row >= 0)
-        self._entries.append((row[keep], column[keep], value[keep]))
+        self._entries.append(_triplets(rows, columns, values))
 
-    def programme(self) -> Programme:
+    def charge(self, nodes: ArrayLike, columns: ArrayLike, amounts: ArrayLike) -> None:
+        """Cost of one unit of `columns` that falls due at `nodes`, discounted and given that the node is reached."""
+        self._charges.append(_triplets(nodes, columns, amounts))
+
+    def charges(self) -> Charges:
+        """Everything charged so far."""
+        node, column, amount = _joined(self._charges)
+        return Charges(node=node, column=column, amount=amount)
+
+    def nodes_of_columns(self) -> Ints:
+        """Node at which each column is decided. (columns,)"""
+        return np.concatenate(self._column_node)
+
+    def nodes_of_rows(self) -> Ints:
+        """Node at which each row holds. (rows,)"""
+        return np.concatenate(self._row_node)
+
+    def programme(self, cost: Floats) -> Programme:
         """Freeze into arrays ready for the solver; repeated entries of one place are added up."""
-        row = np.concatenate([entry[0] for entry in self._entries])
-        column = np.concatenate([entry[1] for entry in self._entries])
-        value = np.concatenate([entry[2] for entry in self._entries])
-        key = column * self.rows + row
-        order = np.argsort(key, kind="stable")
-        key, value = key[order], value[order]
-        first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
-        value = np.add.reduceat(value, first)
-        key = key[first]
-        column = key // self.rows
-        starts = np.searchsorted(column, np.arange(self.columns + 1)).astype(np.int32)
+        row, column, value = _joined(self._entries)
+        starts, rows, values = compressed(row, column, value, self.rows, self.columns)
         return Programme(
-            cost=np.concatenate(self._cost),
+            cost=cost,
             lower=np.concatenate(self._lower),
             upper=np.concatenate(self._upper),
             row_lower=np.concatenate(self._row_lower),
             row_upper=np.concatenate(self._row_upper),
             starts=starts,
-            rows=(key % self.rows).astype(np.int32),
-            values=value,
+            rows=rows,
+            values=values,
         )
+
+
+def _triplets(rows: ArrayLike, columns: ArrayLike, values: ArrayLike) -> tuple[Ints, Ints, Floats]:
+    row, column, value = np.broadcast_arrays(
+        np.asarray(rows, np.int64), np.asarray(columns, np.int64), np.asarray(values, float)
+    )
+    keep = (value != 0.0) & (column >= 0) & (row >= 0)
+    return row[keep], column[keep], value[keep]
+
+
+def _joined(parts: list[tuple[Ints, Ints, Floats]]) -> tuple[Ints, Ints, Floats]:
+    return (
+        np.concatenate([part[0] for part in parts]),
+        np.concatenate([part[1] for part in parts]),
+        np.concatenate([part[2] for part in parts]),
+    )
+
+
+def compressed(
+    row: Ints, column: Ints, value: Floats, rows: int, columns: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats]:
+    """Triplets by column: where each column starts, the rows, the values; repeated places are added up."""
+    key = column * rows + row
+    order = np.argsort(key, kind="stable")
+    key, value = key[order], value[order]
+    first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1]))) if key.size else np.empty(0, np.int64)
+    value = np.add.reduceat(value, first) if key.size else value
+    key = key[first]
+    starts = np.searchsorted(key // max(rows, 1), np.arange(columns + 1)).astype(np.int32)
+    return starts, (key % max(rows, 1)).astype(np.int32), value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charges:
+    """Costs by the node at which they fall due: one entry per (node, column), discounted, USD m per unit."""
+
+    node: Ints
+    column: Ints
+    amount: Floats
+
+    def expected(self, probability: Floats, columns: int) -> Floats:
+        """Expected cost of one unit of each column. (columns,)"""
+        found = np.bincount(self.column, weights=self.amount * probability[self.node], minlength=columns)
+        return np.asarray(found, float)
+
+    def by_node(self, values: Floats, nodes: int) -> Floats:
+        """Cost that falls due at each node under `values`, given that it is reached. (nodes,)"""
+        return np.asarray(np.bincount(self.node, weights=self.amount * values[self.column], minlength=nodes), float)
 
 
 @dataclass(slots=True, kw_only=True)

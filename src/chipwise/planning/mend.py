@@ -56,10 +56,8 @@ def binding_limits(model: PlanModel, solved: Solved) -> tuple[str, ...]:
             found.append((float(weight[full].sum()), f"monthly cap of {line.item_id} ({line.id})"))
     able = data.training_peak
     used = ((values[blocks.train] + values[blocks.final]).sum(axis=2) * able[None, :]).sum(axis=1)
-    period = np.array([node.period for node in data.tree.nodes])
-    limit = data.training_share * (data.held * able[None, :]).sum(axis=1)[period]
-    limit = limit + (values[blocks.new] * able[None, :]).sum(axis=1)
-    full = (used > 0.0) & (used >= limit * (1.0 - 1e-6))
+    rows = blocks.share_row
+    full = (used > 0.0) & (_row_activity(model, solved, rows) >= model.programme.row_upper[rows] - 1e-6 * used)
     if full.any():
         found.append((float(weight[full].sum()), f"share of the held fleet for training ({data.training_share:.0%})"))
     if (values[blocks.gap] > 1e-6).any():
@@ -129,17 +127,24 @@ def _chip_mend(model: PlanModel, solved: Solved, names: str) -> Mend | None:
     )
 
 
+def _end(inputs: PlanInputs, period: int) -> int:
+    """Month after the last of a period."""
+    return inputs.tree.first_month[period] + inputs.tree.lengths[period]
+
+
 def _later_mend(inputs: PlanInputs, solved: Solved, missed: Collection[int], names: str) -> Mend | None:
     last = max(inputs.runs[run].last for run in missed)
     for months in LATER_MONTHS:
-        if last + months >= inputs.tree.periods:
+        if _end(inputs, last) + months > inputs.tree.months:
             return None
         runs = tuple(
-            dataclasses.replace(entry, last=entry.last + months) if number in missed else entry
+            dataclasses.replace(entry, last=inputs.tree.period_of(_end(inputs, entry.last) + months - 1))
+            if number in missed
+            else entry
             for number, entry in enumerate(inputs.runs)
         )
         model = build_model(dataclasses.replace(inputs, runs=runs))
-        if not missed_runs(model, solve_plan(model, whole_servers=False, clusters=solved.cluster_of)):
+        if not missed_runs(model, solve_plan(model, whole_servers=False, clusters=solved.clusters)):
             plural = "s" if months > 1 else ""
             return Mend(
                 missed=names,

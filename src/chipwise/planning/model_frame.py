@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from chipwise.planning.availability import deliveries
 from chipwise.planning.inputs import MONEY_UNIT_USD, PlanInputs
@@ -22,6 +23,19 @@ NEW_MONEY_COST = 1e4
 """Objective per USD of money the party does not have: high enough that it is used only when nothing else works."""
 
 
+def residual_share(age_years: float, table: dict[int, float]) -> float:
+    """Share of the price a chip is worth at an age: linear between the years of the table, 1 when new.
+
+    Examples
+    --------
+    >>> residual_share(0.5, {1: 0.6, 2: 0.4})
+    0.8
+    """
+    points = sorted({0: 1.0, **table}.items())
+    years = [float(year) for year, _ in points]
+    return float(np.interp(age_years, years, [share for _, share in points], right=0.0))
+
+
 def use_of_peak(inputs: PlanInputs) -> Floats:
     """Objective of one chip in use for a month, besides its power; USD m. (n_chips,)"""
     power = inputs.scenario.power
@@ -30,33 +44,77 @@ def use_of_peak(inputs: PlanInputs) -> Floats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deliveries:
+    """Orders and where they arrive: one entry per (order, node of arrival).
+
+    Parameters
+    ----------
+    node, source, line : (n,) int
+        Node of arrival, node of the order, market line.
+    share, late : (n,) float64
+        Share of the order that is delivered; the same times the part of the period gone before it arrives.
+    """
+
+    node: Ints
+    source: Ints
+    line: Ints
+    share: Floats
+    late: Floats
+
+    def of(self, lines: list[int]) -> Deliveries:
+        """The entries of some lines."""
+        kept = np.isin(self.line, lines)
+        return Deliveries(
+            node=self.node[kept],
+            source=self.source[kept],
+            line=self.line[kept],
+            share=self.share[kept],
+            late=self.late[kept],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
     """What every block of the programme is built on: the programme so far and the tree as arrays.
 
     Parameters
     ----------
-    period, parent : (n_nodes,) int
-    probability, weight, part : (n_nodes,) float64
-        Unconditional probability; the same discounted; share of the month after the day of the decision.
+    node : (n_nodes,) int
+        0, 1, 2 ...
+    period, parent, month : (n_nodes,) int
+        Period, parent and first month of each node.
+    length, span : (n_nodes,) float64
+        Months of the node's period, and those of them after the day of the decision.
+    probability, discount : (n_nodes,) float64
+        Unconditional probability; discount of the period.
+    ancestors : (n_nodes, periods) int
+        Node in each earlier period on the same branch and the node itself; -1 later.
     op_node : (n_operations,) int
-    op_weight : (n_operations,) float64
-        Weight of an operation: its node's, times its share, times the part of the month.
+    op_span : (n_operations,) float64
+        Months an operation stands for: its share of its node times the node's span.
     use_cost : (n_chips,) float64
         Objective of a chip in use for a month: power and the preference for free peak, USD m.
+    end_discount : float
+        Discount of what counts at the horizon.
     arrivals : Deliveries
+        Of purchases and contracts.
     """
 
     inputs: PlanInputs
     lp: Columns
+    node: Ints
     period: Ints
     parent: Ints
+    month: Ints
+    length: Floats
+    span: Floats
     probability: Floats
-    weight: Floats
-    part: Floats
+    discount: Floats
+    ancestors: Ints
     op_node: Ints
-    op_share: Floats
-    op_weight: Floats
+    op_span: Floats
     use_cost: Floats
+    end_discount: float
     arrivals: Deliveries
 
     @property
@@ -69,56 +127,68 @@ class Frame:
         """Number of operations."""
         return int(self.op_node.size)
 
+    @property
+    def inner(self) -> NDArray[np.bool_]:
+        """Nodes that have a parent. (n_nodes,)"""
+        return np.asarray(self.parent >= 0)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deliveries:
-    """Orders of bought chips and where they arrive: one entry per (order, node of arrival).
+    @property
+    def kept(self) -> Floats:
+        """Share of chips that outlast the period before a node. (n_nodes,)"""
+        return np.asarray(self.inputs.survival_per_month ** self.length[self.parent], float)
 
-    Parameters
-    ----------
-    node, source, line : (n,) int
-        Node of arrival, node of the order, market line.
-    share : (n,) float64
-        Share of the order that is delivered.
-    """
-
-    node: Ints
-    source: Ints
-    line: Ints
-    share: Floats
+    def worth_at_age(self, months: ArrayLike) -> Floats:
+        """Share of its price a chip is worth at an age in months."""
+        table = dict(self.inputs.scenario.horizon.residual_by_age_years)
+        ages = np.asarray(months, float)
+        return np.array([residual_share(float(age) / 12.0, table) for age in ages.ravel()]).reshape(ages.shape)
 
 
 def frame_of(inputs: PlanInputs) -> Frame:
     """Start a programme on the tree of `inputs`."""
     tree = inputs.tree
     period = np.array([node.period for node in tree.nodes])
-    probability = np.array([node.probability for node in tree.nodes])
-    weight = probability * inputs.discount[period]
-    part = inputs.month_share[period]
     op_node = np.array([operation.node for operation in tree.operations])
-    share = np.array([operation.share for operation in tree.operations])
+    op_share = np.array([operation.share for operation in tree.operations])
+    span = inputs.span_months[period]
     return Frame(
         inputs=inputs,
         lp=Columns(),
+        node=np.arange(period.size),
         period=period,
         parent=np.array([node.parent for node in tree.nodes]),
-        probability=probability,
-        weight=weight,
-        part=part,
+        month=np.array(tree.first_month)[period],
+        length=np.array(tree.lengths, float)[period],
+        span=span,
+        probability=np.array([node.probability for node in tree.nodes]),
+        discount=inputs.discount[period],
+        ancestors=ancestor_table(inputs),
         op_node=op_node,
-        op_share=share,
-        op_weight=(weight * part)[op_node] * share,
+        op_span=op_share * span[op_node],
         use_cost=inputs.power_cost + use_of_peak(inputs),
+        end_discount=float(inputs.discount[-1]),
         arrivals=_arrivals(inputs),
     )
 
 
+def ancestor_table(inputs: PlanInputs) -> Ints:
+    """Node in each period on the way from the root to each node, -1 after it. (n_nodes, periods)"""
+    tree = inputs.tree
+    table = np.full((len(tree.nodes), tree.periods), -1, np.int64)
+    for node in tree.nodes:
+        if node.parent >= 0:
+            table[node.index] = table[node.parent]
+        table[node.index, node.period] = node.index
+    return table
+
+
 def _arrivals(inputs: PlanInputs) -> Deliveries:
-    bought = set(inputs.buy_lines)
-    found = [entry for entry in deliveries(inputs.tree, inputs.access) if entry[2] in bought]
+    ordered = {*inputs.buy_lines, *inputs.contract_lines}
+    found = [entry for entry in deliveries(inputs.tree, inputs.access) if entry.line in ordered]
     return Deliveries(
-        node=np.array([entry[0] for entry in found], np.int64),
-        source=np.array([entry[1] for entry in found], np.int64),
-        line=np.array([entry[2] for entry in found], np.int64),
-        share=np.array([entry[3] for entry in found], float),
+        node=np.array([entry.node for entry in found], np.int64),
+        source=np.array([entry.source for entry in found], np.int64),
+        line=np.array([entry.line for entry in found], np.int64),
+        share=np.array([entry.share for entry in found], float),
+        late=np.array([entry.late for entry in found], float),
     )

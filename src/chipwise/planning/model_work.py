@@ -1,4 +1,4 @@
-"""Blocks of the planning programme that do work: stock, serving, training."""
+"""Blocks of the planning programme that do work: serving, training, limits of the site."""
 
 from __future__ import annotations
 
@@ -6,90 +6,70 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chipwise.planning.inputs import FLOP_UNIT
-from chipwise.planning.lp import Floats, Ints
-from chipwise.planning.model_frame import START_EARLY_PER_MONTH, WAIT_PER_MONTH, Frame
+from chipwise.planning.lp import INFINITY, Floats, Ints
+from chipwise.planning.model_frame import START_EARLY_PER_MONTH, Frame
+from chipwise.planning.model_stock import StockBlock
 
 
-def residual_share(age_years: float, table: dict[int, float]) -> float:
-    """Share of the price a chip is worth at an age: linear between the years of the table, 1 when new.
-
-    Examples
-    --------
-    >>> residual_share(0.5, {1: 0.6, 2: 0.4})
-    0.8
-    """
-    points = sorted({0: 1.0, **table}.items())
-    years = [float(year) for year, _ in points]
-    return float(np.interp(age_years, years, [share for _, share in points], right=0.0))
-
-
-def stock(frame: Frame) -> tuple[Ints, Ints, Ints]:
-    """Orders, stock of bought chips and rented chips."""
-    data, lp, arrivals = frame.inputs, frame.lp, frame.arrivals
-    shape = (frame.nodes, len(data.lines))
-    upper, cost, arrives = np.zeros(shape), np.zeros(shape), np.zeros(shape, bool)
-    upper[:, data.buy_lines] = data.order_cap[:, data.buy_lines]
-    where = (arrivals.source, arrivals.line)
-    arrives[where] = True
-    price = arrivals.share * data.unit_price[arrivals.line]
-    early = 1.0 + WAIT_PER_MONTH * (data.tree.periods - frame.period[arrivals.source])
-    np.add.at(cost, where, price * (frame.weight[arrivals.node] * early - _worth_at_end(frame)[arrivals.node]))
-    order = lp.variables(shape, cost=cost, upper=np.where(arrives, upper, 0.0))
-    new = lp.variables((frame.nodes, len(data.chips)))
-    rows = lp.constraints(new.shape, lower=0.0, upper=0.0)
-    inner = frame.parent >= 0
-    lp.entries(rows, new, 1.0)
-    lp.entries(rows[inner], new[frame.parent[inner]], -data.survival_per_month)
-    lp.entries(rows[arrivals.node, np.array(data.line_chip)[arrivals.line]], order[where], -arrivals.share)
-    rent_upper = np.zeros(shape)
-    rent_upper[:, data.rent_lines] = data.order_cap[:, data.rent_lines]
-    monthly = frame.weight * frame.part
-    rent = lp.variables(shape, cost=monthly[:, None] * data.unit_price[None, :], upper=rent_upper)
-    return order, new, rent
-
-
-def _worth_at_end(frame: Frame) -> Floats:
-    """Expected discounted worth at the horizon of what cost 1 and arrived at a node. (n_nodes,)"""
-    data = frame.inputs
-    months_left = np.arange(data.tree.periods, -1, -1)
-    table = dict(data.scenario.horizon.residual_by_age_years)
-    worth = np.array([residual_share(months / 12.0, table) for months in months_left])
-    alive = data.survival_per_month**months_left
-    return np.asarray(frame.probability * (worth * alive * data.discount[-1])[frame.period], float)
-
-
-def serving(frame: Frame, new: Ints, rent: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+def serving(frame: Frame, stock: StockBlock) -> tuple[Ints, Ints, Ints, Ints]:
     """Chips serving, tokens missed, tokens bought; returns the capacity rows too."""
     data, lp = frame.inputs, frame.lp
     shape = (frame.ops, len(data.chips), len(data.workloads))
-    power = frame.op_weight[:, None, None] * frame.use_cost[None, :, None]
-    serve = lp.variables(shape, cost=power, where=(data.serve_rate > 0.0)[None])
-    unserved = lp.variables(
-        (frame.ops, len(data.workloads)), cost=frame.op_weight[:, None] * data.missed_token_cost[None, :]
-    )
+    at = frame.op_node[:, None]
+    months = frame.discount[frame.op_node] * frame.op_span
+    serve = lp.variables(shape, at=at[:, :, None], where=(data.serve_rate > 0.0)[None])
+    lp.charge(at[:, :, None], serve, months[:, None, None] * frame.use_cost[None, :, None])
+    unserved = lp.variables((frame.ops, len(data.workloads)), at=at)
+    lp.charge(at, unserved, months[:, None] * data.missed_token_cost[None, :])
     price = data.api_price[frame.op_node]
     sells = np.array([line.access == "api" for line in data.lines], bool)
     offered = data.access.order_share[frame.op_node] > 0.0
     full = (frame.ops, len(data.lines), len(data.workloads))
-    api = lp.variables(
-        full,
-        cost=(frame.op_weight[:, None] * price)[:, :, None],
-        where=(sells[None, :] & offered)[:, :, None],
-    )
-    meet = lp.constraints(unserved.shape, lower=data.demand, upper=data.demand)
+    api = lp.variables(full, at=at[:, :, None], where=(sells[None, :] & offered)[:, :, None])
+    lp.charge(at[:, :, None], api, (months[:, None] * price)[:, :, None])
+    meet = lp.constraints(unserved.shape, at=at, lower=data.demand, upper=data.demand)
     lp.entries(meet[:, None, :], serve, data.serve_rate[None])
     lp.entries(meet, unserved, 1.0)
     lp.entries(meet[:, None, :], api, 1.0)
     held = data.held[frame.period[frame.op_node]]
-    room = lp.constraints((frame.ops, len(data.chips)), upper=held)
-    lp.entries(room[:, :, None], serve, 1.0)
-    lp.entries(room, new[frame.op_node], -1.0)
-    for column in data.rent_lines:
-        lp.entries(room[:, data.line_chip[column]], rent[frame.op_node, column], -1.0)
+    room = lp.constraints((frame.ops, len(data.chips)), at=at, upper=held)
+    lp.entries(room[:, :, None], serve, 1.0 + data.terms.spare_share)
+    _chips_there(frame, stock, room, frame.op_node, np.ones(len(data.chips)), 1.0)
     return serve, unserved, api, room
 
 
-def training(frame: Frame, new: Ints, rent: Ints, room: Ints) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+def _chips_there(frame: Frame, stock: StockBlock, rows: Ints, node: Ints, each: Floats, held_share: float) -> None:
+    """Put chips owned, rented and under contract on the right side of rows: (n_rows, n_chips), or one row for all.
+
+    Parameters
+    ----------
+    rows : (n,) or (n, n_chips) int
+    node : (n,) int
+        Node of each row.
+    each : (n_chips,) float64
+        What one chip adds.
+    held_share : float
+        Share of the chips held on the day of the decision that counts in these rows.
+    """
+    data, lp = frame.inputs, frame.lp
+    by_chip = rows if rows.ndim == 2 else np.broadcast_to(rows[:, None], (rows.size, len(data.chips)))
+    lp.entries(by_chip, stock.new[node], -each[None, :])
+    lp.entries(by_chip, stock.gone[node], held_share * each[None, :])
+    for column in (*data.rent_lines, *data.contract_lines):
+        chip = data.line_chip[column]
+        lp.entries(by_chip[:, chip], stock.rent[node, column], -each[chip])
+        lp.entries(by_chip[:, chip], stock.active[node, column], -each[chip])
+    late = frame.arrivals
+    for entry in np.flatnonzero(late.late > 0.0):
+        at = np.flatnonzero(node == late.node[entry])
+        line = int(late.line[entry])
+        chip = data.line_chip[line]
+        for block in (stock.order, stock.sign):
+            source = block[late.source[entry], line]
+            lp.entries(by_chip[at, chip], source, late.late[entry] * each[chip])
+
+
+def training(frame: Frame, stock: StockBlock, room: Ints) -> tuple[Ints, Ints, Ints, Ints, Ints]:
     """Chips training, by run; the final run on its own cluster; work missed at each deadline."""
     data, lp = frame.inputs, frame.lp
     may = (data.train_rate > 0.0) & data.trains
@@ -100,32 +80,32 @@ def training(frame: Frame, new: Ints, rent: Ints, room: Ints) -> tuple[Ints, Int
     in_window = in_time & (frame.period[:, None] >= first[None, :])
     single = np.array([run.homogeneous for run in data.runs], bool)
     shape = (frame.nodes, len(data.chips), len(data.runs))
-    lateness = 1.0 + START_EARLY_PER_MONTH * frame.period
-    power = (frame.probability * frame.part * lateness)[:, None, None] * frame.use_cost[None, :, None]
-    train = lp.variables(shape, cost=power, where=in_time[:, None, :] & may[None])
+    at = frame.node[:, None, None]
+    power = (frame.span * (1.0 + START_EARLY_PER_MONTH * frame.month))[:, None, None] * frame.use_cost[None, :, None]
+    train = lp.variables(shape, at=at, where=in_time[:, None, :] & may[None])
     alone = final_able[None] & single[None, None, :]
-    final = lp.variables(shape, cost=power, where=in_window[:, None, :] & alone)
+    final = lp.variables(shape, at=at, where=in_window[:, None, :] & alone)
+    lp.charge(at, train, power)
+    lp.charge(at, final, power)
     at_deadline = frame.period[:, None] == last[None, :]
     total = np.array([run.total_flop for run in data.runs]) / FLOP_UNIT
     wanted = np.array([run.flop for run in data.runs]) / FLOP_UNIT
-    miss = frame.weight[:, None] * (data.missed_flop_cost * total)[None, :]
-    short = lp.variables((frame.nodes, len(data.runs)), cost=miss, upper=1.0, where=at_deadline)
-    final_short = lp.variables((frame.nodes, len(data.runs)), upper=1.0, where=at_deadline & single)
+    short = lp.variables(at_deadline.shape, at=at[:, :, 0], upper=1.0, where=at_deadline)
+    lp.charge(at[:, :, 0], short, frame.discount[:, None] * (data.missed_flop_cost * total)[None, :])
+    final_short = lp.variables(at_deadline.shape, at=at[:, :, 0], upper=1.0, where=at_deadline & single)
     _deadlines(frame, train, final, short, final_short, at_deadline, total, wanted)
-    both = room[:, :, None]
-    lp.entries(both, train[frame.op_node], 1.0)
-    lp.entries(both, final[frame.op_node], 1.0)
+    both, busy = room[:, :, None], 1.0 + data.terms.spare_share
+    lp.entries(both, train[frame.op_node], busy)
+    lp.entries(both, final[frame.op_node], busy)
     if data.cluster_chips is not None:
-        cluster = lp.constraints((frame.nodes, len(data.chips)), upper=data.cluster_chips)
+        cluster = lp.constraints((frame.nodes, len(data.chips)), at=at[:, :, 0], upper=data.cluster_chips)
         lp.entries(cluster[:, :, None], final, 1.0)
     peak = data.training_peak
     limit = data.training_share * (data.held * peak[None, :]).sum(axis=1)
-    share_row = lp.constraints((frame.nodes,), upper=limit[frame.period])
-    lp.entries(share_row[:, None, None], train, peak[None, :, None])
-    lp.entries(share_row[:, None, None], final, peak[None, :, None])
-    lp.entries(share_row[:, None], new, -peak[None, :])
-    for column in data.rent_lines:
-        lp.entries(share_row, rent[:, column], -peak[data.line_chip[column]])
+    share_row = lp.constraints((frame.nodes,), at=frame.node, upper=limit[frame.period])
+    lp.entries(share_row[:, None, None], train, busy * peak[None, :, None])
+    lp.entries(share_row[:, None, None], final, busy * peak[None, :, None])
+    _chips_there(frame, stock, share_row, frame.node, peak, data.training_share)
     return train, final, short, final_short, share_row
 
 
@@ -142,30 +122,51 @@ def _deadlines(
     """At every deadline the work of the whole branch so far, plus what is missed, covers the run."""
     data, lp = frame.inputs, frame.lp
     for node, run in zip(*np.nonzero(at_deadline), strict=True):
-        line = np.array(data.tree.ancestry(int(node)))
-        row = lp.constraints((1,), lower=total[run])
-        rates = data.month_share[frame.period[line]][:, None] * data.train_rate[None, :, run]
+        line = frame.ancestors[node, : frame.period[node] + 1]
+        row = lp.constraints((1,), at=node, lower=total[run])
+        rates = frame.span[line][:, None] * data.train_rate[None, :, run]
         lp.entries(row[0], train[line][:, :, run], rates)
         lp.entries(row[0], final[line][:, :, run], rates)
         lp.entries(row[0], short[node, run], total[run])
         if data.runs[run].homogeneous:
-            row = lp.constraints((1,), lower=wanted[run])
+            row = lp.constraints((1,), at=node, lower=wanted[run])
             lp.entries(row[0], final[line][:, :, run], rates)
             lp.entries(row[0], final_short[node, run], wanted[run])
-            tie = lp.constraints((1,), lower=0.0)
+            tie = lp.constraints((1,), at=node, lower=0.0)
             lp.entries(tie[0], short[node, run], total[run] / wanted[run])
             lp.entries(tie[0], final_short[node, run], -1.0)
 
 
-def relaxations(frame: Frame, room: Ints, share_row: Ints) -> tuple[Ints, Ints]:
+def site_limits(frame: Frame, serve: Ints, train: Ints, final: Ints) -> tuple[Ints, Ints]:
+    """Rows of the power and the space of the site: chips at work, serving and training, under what it gives."""
+    terms, lp = frame.inputs.terms, frame.lp
+    rows = []
+    for each, limit, unit in ((terms.power_w, terms.power_limit_w, 1e6), (terms.chip_servers, terms.server_limit, 1.0)):
+        at_op = limit[frame.period[frame.op_node]] / unit
+        if not np.isfinite(at_op).any():
+            rows.append(np.empty(0, np.int64))
+            continue
+        row = lp.constraints((frame.ops,), at=frame.op_node, upper=np.where(np.isfinite(at_op), at_op, INFINITY))
+        share = np.nan_to_num(each)[None, :, None] / unit
+        lp.entries(row[:, None, None], serve, share)
+        lp.entries(row[:, None, None], train[frame.op_node], share)
+        lp.entries(row[:, None, None], final[frame.op_node], share)
+        rows.append(row)
+    return rows[0], rows[1]
+
+
+def relaxations(frame: Frame, room: Ints, share_row: Ints, power_row: Ints, server_row: Ints) -> dict[str, Ints]:
     """Columns held at zero that `chipwise.planning.mend` opens to find the smallest change that mends a plan."""
     data, lp = frame.inputs, frame.lp
     able = data.training_peak
     whole = (data.held * able[None, :]).sum(axis=1)
-    extra_share = lp.variables((1,), upper=0.0)
+    extra_share = lp.variables((1,), at=0, upper=0.0)
     lp.entries(share_row, extra_share[0], -whole[frame.period])
-    extra_chips = lp.variables((len(data.chips),), upper=0.0)
-    alive = data.survival_per_month**frame.period
+    extra_chips = lp.variables((len(data.chips),), at=0, upper=0.0)
+    alive = data.survival_per_month**frame.month
     lp.entries(room, extra_chips[None, :], -alive[frame.op_node][:, None])
     lp.entries(share_row[:, None], extra_chips[None, :], -alive[:, None] * able[None, :])
-    return extra_share, extra_chips
+    extra_site = lp.variables((2,), at=0, upper=0.0, where=np.array([power_row.size > 0, server_row.size > 0]))
+    lp.entries(power_row, extra_site[0], -1.0)
+    lp.entries(server_row, extra_site[1], -1.0)
+    return {"extra_share": extra_share, "extra_chips": extra_chips, "extra_site": extra_site}

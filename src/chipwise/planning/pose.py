@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chipwise.catalogue import Catalogue
 from chipwise.planning.availability import Access, line_access, offered_lines
+from chipwise.planning.clusters import Clusters
 from chipwise.planning.inputs import PlanInputs, plan_inputs
 from chipwise.planning.model import PlanModel, build_model
 from chipwise.planning.solve import Solved, solve_plan
@@ -39,7 +40,7 @@ def pose(
     known_on: dt.date,
     *,
     whole_servers: bool,
-    clusters: Sequence[int] | None = None,
+    clusters: Clusters | None = None,
     access: Access | None = None,
     tree: PlanTree | None = None,
 ) -> Posed:
@@ -50,7 +51,7 @@ def pose(
         access = line_access(scenario, tree, lines, catalogue, known_on)
     chips = {item.chip_id for item in scenario.stock} | {line.chip_id for line in access.lines if line.chip_id}
     yields = chip_yields(chips, scenario, catalogue)
-    runs = runs_to_finish(scenario)
+    runs = runs_to_finish(scenario, tree)
     inputs = plan_inputs(scenario, tree, access, runs, yields, catalogue, hindsight=known_on > scenario.as_of)
     model = build_model(inputs)
     solved = solve_plan(model, whole_servers=whole_servers, clusters=clusters)

@@ -27,7 +27,8 @@ class PlanLine:
     when : datetime.date
         Day of the order or of the act.
     cost_usd : float
-        Price of the order; amount for ``borrow`` and ``repay``.
+        Price of the order, a month's for ``rent`` and ``lease``; amount for ``borrow`` and ``repay``; below zero for
+        ``sell``, which brings it in.
     to, hq : str
         Destination and the country whose rules follow the buyer.
     outcome : str

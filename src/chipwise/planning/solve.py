@@ -1,7 +1,8 @@
 """From the relaxed programme to a plan one can sign: one cluster per final run, switches for ports, whole servers.
 
 1. The relaxed programme gives the bound.
-2. Each final run goes to the chip type that carries most of it, run by run, and is set against the runners-up.
+2. Each final run goes to the chip type that carries most of it, run by run and branch by branch, and is set against
+   the runners-up (`chipwise.planning.clusters`).
 3. Ports of software are decided by trying every small portfolio, or by branch and bound where there are many.
 4. Orders are rounded cumulatively along the tree to whole servers, then the rest is solved again around them; where few
    servers are bought, branch and bound finds them instead.
@@ -11,15 +12,17 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from chipwise.core.errors import ChipwiseError
-from chipwise.planning.lp import INFINITY, Floats, Ints, Solution, Solver, in_units
+from chipwise.planning.clusters import Clusters, by_run, choose_clusters, hold_all, named
+from chipwise.planning.lp import Floats, Ints, Solution, Solver, in_units
 from chipwise.planning.model import PlanModel
 from chipwise.planning.model_frame import NEW_MONEY_COST, use_of_peak
+from chipwise.planning.rounding import floor_orders, round_orders
 
 PORTFOLIO_LIMIT = 3
 """Up to this many ports every combination is tried; beyond, branch and bound decides them."""
@@ -27,18 +30,20 @@ FEW_SERVERS = 200
 """Below this many servers over the whole tree, orders are found by branch and bound instead of rounding."""
 MOST_SEARCHED_ORDERS = 1500
 CLOSE_ENOUGH = 1e-3
-MOST_RIVALS = 3
-QUICK_COLUMNS = 40_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solved:
-    """A solved plan: column values, objective and bound in USD m, and which chip type each final run uses."""
+    """A solved plan: column values, objective and bound in USD m, and which chip type each final run uses.
+
+    `cluster_of` has the type of each run where it is most probable, `clusters` that of each run and branch.
+    """
 
     values: Floats
     objective: float
     bound: float
     cluster_of: tuple[int, ...]
+    clusters: Clusters
     new_money: float
 
     @property
@@ -52,67 +57,6 @@ def _optimal(solution: Solution) -> Solution:
     if solution.status != "optimal":
         raise ChipwiseError(f"the solver stopped with status {solution.status!r}")
     return solution
-
-
-def _cluster_work(model: PlanModel, values: Floats, run: int) -> Floats:
-    """Expected work of a final run by chip type. (n_chips,)"""
-    data = model.inputs
-    weight = np.array([node.probability for node in data.tree.nodes])
-    work = (values[model.blocks.final[:, :, run]] * weight[:, None]).sum(axis=0) * data.train_rate[:, run]
-    return np.asarray(work, float)
-
-
-def _hold_cluster(model: PlanModel, solver: Solver, run: int, chip: int) -> None:
-    columns = model.blocks.final[:, :, run]
-    own = np.zeros(columns.shape, bool)
-    own[:, chip] = True
-    solver.bound_columns(columns, 0.0, np.where(own, INFINITY, 0.0))
-
-
-def _hold_clusters(model: PlanModel, solver: Solver, chosen: Iterable[int]) -> None:
-    for run, chip in enumerate(chosen):
-        if chip >= 0:
-            _hold_cluster(model, solver, run, chip)
-
-
-def _choose_clusters(model: PlanModel, solver: Solver, guide: Floats) -> tuple[int, ...]:
-    """One chip type per final run, run by run in the order of deadlines, each seen in the light of those before.
-
-    Then each is set against the runner-up while the programme is small enough for that to be quick. -1 for runs that
-    need no single cluster or that no chip carries. The solver is left holding the choice.
-    """
-    data = model.inputs
-    single = sorted((run.last, number) for number, run in enumerate(data.runs) if run.homogeneous)
-    chosen = [-1] * len(data.runs)
-    rivals: dict[int, list[int]] = {}
-    values = guide
-    for _, run in single:
-        work = _cluster_work(model, values, run)
-        if work.max(initial=0.0) <= 0.0:
-            continue
-        ranked = np.argsort(-work, kind="stable")
-        chosen[run] = int(ranked[0])
-        rivals[run] = [int(chip) for chip in ranked[1 : 1 + MOST_RIVALS] if work[chip] > 1e-3 * work.max()]
-        _hold_cluster(model, solver, run, chosen[run])
-        if rivals[run]:
-            values = _optimal(solver.solve()).values
-    if model.programme.cost.size <= QUICK_COLUMNS and any(rivals.values()):
-        _set_against_rivals(model, solver, chosen, rivals)
-    return tuple(chosen)
-
-
-def _set_against_rivals(
-    model: PlanModel, solver: Solver, chosen: list[int], rivals: Mapping[int, Sequence[int]]
-) -> None:
-    best = _optimal(solver.solve()).objective
-    for run, others in rivals.items():
-        for chip in others:
-            _hold_cluster(model, solver, run, chip)
-            found = solver.solve()
-            if found.status == "optimal" and found.objective < best - 1e-6 * abs(best):
-                best, chosen[run] = found.objective, chip
-            else:
-                _hold_cluster(model, solver, run, chosen[run])
 
 
 def _switches(model: PlanModel) -> Ints:
@@ -149,51 +93,14 @@ def _branch_and_bound(model: PlanModel, *, orders: bool, clusters: Sequence[int]
     programme = in_units(model.programme, columns, units) if orders else model.programme
     whole = np.concatenate((columns, _switches(model))) if orders else _switches(model)
     solver = Solver(programme, integral=whole)
-    _hold_clusters(model, solver, clusters)
+    if clusters:
+        hold_all(model, solver, clusters)
     found = _optimal(solver.solve())
     values = found.values.copy()
     if orders:
         values[columns] = np.round(values[columns]) * units
     values[_switches(model)] = np.round(values[_switches(model)])
     return dataclasses.replace(found, values=values)
-
-
-def floor_orders(model: PlanModel, ordered: Floats) -> Floats:
-    """Orders cut to whole servers month by month: never more than before, so every limit that held still holds."""
-    unit = np.array(model.inputs.server_chips, float)
-    return np.asarray(np.floor(ordered / unit[None, :] + 1e-9) * unit[None, :], float)
-
-
-def round_orders(model: PlanModel, ordered: Floats, *, up: bool) -> Floats:
-    """Round orders to whole servers cumulatively along the tree.
-
-    Parameters
-    ----------
-    ordered : (n_nodes, n_lines) float64
-        Chips ordered in the relaxed solution.
-    up : bool
-        Round the running total up (else down).
-
-    Returns
-    -------
-    (n_nodes, n_lines) float64
-        Chips, a multiple of the server size, within each month's cap.
-    """
-    data = model.inputs
-    unit = np.array(data.server_chips, float)
-    cap = np.floor(data.order_cap / unit[None, :] + 1e-9) * unit[None, :]
-    wanted = np.zeros_like(ordered)
-    taken = np.zeros_like(ordered)
-    result = np.zeros_like(ordered)
-    for node in data.tree.nodes:
-        before_wanted = wanted[node.parent] if node.parent >= 0 else np.zeros(unit.size)
-        before_taken = taken[node.parent] if node.parent >= 0 else np.zeros(unit.size)
-        wanted[node.index] = before_wanted + ordered[node.index]
-        servers = wanted[node.index] / unit
-        whole = (np.ceil(servers - 1e-6) if up else np.floor(servers + 1e-6)) * unit
-        result[node.index] = np.clip(whole - before_taken, 0.0, cap[node.index])
-        taken[node.index] = before_taken + result[node.index]
-    return result
 
 
 def _fixed_orders(model: PlanModel, solver: Solver, orders: Floats) -> Solution:
@@ -232,7 +139,7 @@ def _new_money(model: PlanModel, values: Floats) -> float:
 
 
 def solve_plan(
-    model: PlanModel, *, whole_servers: bool = True, clusters: Sequence[int] | None = None, time_limit_s: float = 120.0
+    model: PlanModel, *, whole_servers: bool = True, clusters: Clusters | None = None, time_limit_s: float = 120.0
 ) -> Solved:
     """Solve one planning problem.
 
@@ -241,8 +148,9 @@ def solve_plan(
     model : PlanModel
     whole_servers : bool
         Round orders to whole servers (sensitivities skip it).
-    clusters : sequence of int, optional
-        Chip type of each final run as an earlier plan chose it; chosen anew when not given.
+    clusters : mapping, optional
+        Chip type of each final run and branch as an earlier plan chose it (`Solved.clusters`); chosen anew for runs and
+        branches that are not in it.
 
     Returns
     -------
@@ -256,11 +164,7 @@ def solve_plan(
     if ports.size > PORTFOLIO_LIMIT or few:
         guide = _branch_and_bound(model, orders=few)
         bound = max(bound, guide.bound)
-    if clusters is None:
-        chosen = _choose_clusters(model, solver, guide.values)
-    else:
-        chosen = tuple(clusters)
-        _hold_clusters(model, solver, chosen)
+    chosen = choose_clusters(model, solver, guide.values, clusters)
     if few:
         if any(chip >= 0 for chip in chosen):
             guide = _branch_and_bound(model, orders=True, clusters=chosen)
@@ -278,9 +182,15 @@ def solve_plan(
         values=solution.values,
         objective=solution.objective,
         bound=min(bound, solution.objective),
-        cluster_of=chosen,
+        cluster_of=by_run(model, chosen),
+        clusters=named(model, chosen),
         new_money=_new_money(model, solution.values),
     )
+
+
+def relaxed_bound(model: PlanModel) -> float:
+    """What no plan can beat: the programme with every choice left open; USD m."""
+    return _optimal(Solver(model.programme).solve()).objective
 
 
 def _few_servers(model: PlanModel, relaxed: Solution) -> bool:
@@ -300,7 +210,7 @@ def money_needed(model: PlanModel, solved: Solved) -> list[tuple[int, float]]:
 
 def cost_parts(model: PlanModel, solved: Solved) -> dict[str, float]:
     """Objective split into what it is made of, USD m, expected and discounted."""
-    cost = np.append(model.programme.cost, 0.0) * solved.values
+    cost = np.append(model.expected_cost(), 0.0) * solved.values
     blocks = model.blocks
 
     def total(block: Ints) -> float:
@@ -314,6 +224,8 @@ def cost_parts(model: PlanModel, solved: Solved) -> dict[str, float]:
     parts = {
         "chips_bought_less_worth_at_end": total(blocks.order),
         "rent": total(blocks.rent),
+        "leases_and_reserved_rentals": total(blocks.sign) + total(blocks.due) + total(blocks.keep),
+        "sales_less_worth_given_up": total(blocks.sold_held) + total(blocks.sold_new),
         "tokens_bought": total(blocks.api),
         "power": power,
         "preference_for_free_peak": total(blocks.serve) + total(blocks.train) + total(blocks.final) - power,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from chipwise.core.errors import InputError
 from chipwise.planning.inputs import PlanInputs
-from chipwise.planning.model_work import residual_share
+from chipwise.planning.model_frame import residual_share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ def stock_cases(inputs: PlanInputs) -> Iterator[tuple[str, StockCase]]:
     worth = inputs.scenario.value_of_missing_chip_usd
     if worth is None:
         return
-    age = inputs.tree.periods / 24.0
+    age = inputs.tree.months / 24.0
     share = residual_share(age, dict(inputs.scenario.horizon.residual_by_age_years))
     for column in inputs.buy_lines:
         line = inputs.lines[column]

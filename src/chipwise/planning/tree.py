@@ -1,8 +1,9 @@
-"""The decision tree: months of the horizon, split where rules change and where demand shows its path.
+"""The decision tree: periods of the horizon, split where rules change and where demand shows its path.
 
-A *decision node* is one month on one branch; what is bought, borrowed and trained there is one decision for every
-future below it (non-anticipativity by construction). An *operation* is the same month under one path of demand:
-before demand shows its path a decision node has one operation per path, afterwards one.
+A period is a month, or a quarter where the grid of the scenario says so (`chipwise.planning.grid`). A *decision node*
+is one period on one branch; what is bought, borrowed and trained there is one decision for every future below it
+(non-anticipativity by construction). An *operation* is the same period under one path of demand: before demand shows
+its path a decision node has one operation per path, afterwards one.
 """
 
 from __future__ import annotations
@@ -15,21 +16,22 @@ from dataclasses import dataclass
 
 from chipwise.core.dates import add_months, month_start, months_between
 from chipwise.core.errors import ScenarioError
+from chipwise.planning.grid import period_starts
 from chipwise.scenario.objects import OutlookNode, Scenario, TokenPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionNode:
-    """One month on one branch.
+    """One period on one branch.
 
     Parameters
     ----------
     index, parent : int
         Position in `PlanTree.nodes`; the root has parent -1. Parents come before children.
     period : int
-        Months since the month of the decision.
+        Number of the period, 0 for that of the decision.
     date : datetime.date
-        The day of the decision for the root, the first of the month later.
+        The day of the decision for the root, the first day of the period later.
     rule_node, state : str
         Node of the outlook and its state.
     path : str or None
@@ -37,7 +39,7 @@ class DecisionNode:
     probability : float
         Unconditional.
     raised, failed : tuple of str
-        Raises of equity that came off, and that did not, up to and in this month.
+        Raises of equity that came off, and that did not, up to and in this period.
     """
 
     index: int
@@ -70,12 +72,38 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanTree:
-    """Decision nodes and operations of one scenario."""
+    """Decision nodes and operations of one scenario.
+
+    `starts` is the first month of each period, counted from the month of the decision, and `total_months` the months in
+    all; left empty, every period is a month.
+    """
 
     nodes: tuple[DecisionNode, ...]
     operations: tuple[Operation, ...]
     periods: int
     reveal_period: int
+    starts: tuple[int, ...] = ()
+    total_months: int = 0
+
+    @property
+    def months(self) -> int:
+        """Months of the horizon."""
+        return self.total_months or self.periods
+
+    @property
+    def first_month(self) -> tuple[int, ...]:
+        """First month of each period."""
+        return self.starts or tuple(range(self.periods))
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Months of each period."""
+        ends = (*self.first_month[1:], self.months)
+        return tuple(end - start for start, end in zip(self.first_month, ends, strict=True))
+
+    def period_of(self, month: int) -> int:
+        """Period in which a month lies, the last one for months beyond; months are counted from the first."""
+        return max(0, bisect.bisect_right(self.first_month, month) - 1)
 
     def ancestry(self, index: int) -> list[int]:
         """Indices from the root to `index`."""
@@ -85,16 +113,8 @@ class PlanTree:
             index = self.nodes[index].parent
         return line[::-1]
 
-    def ancestor(self, index: int, periods_back: int) -> int:
-        """Index of the node `periods_back` months earlier on the same branch, -1 before the root."""
-        for _ in range(periods_back):
-            if index < 0:
-                return -1
-            index = self.nodes[index].parent
-        return index
-
     def leaves(self) -> list[DecisionNode]:
-        """Nodes of the last month."""
+        """Nodes of the last period."""
         return [node for node in self.nodes if node.period == self.periods - 1]
 
 
@@ -130,7 +150,7 @@ def _rule_successors(node: OutlookNode, date: dt.date) -> list[tuple[OutlookNode
 
 
 def build_tree(scenario: Scenario, *, reveal_months: int = 6) -> PlanTree:
-    """Lay the months of the horizon over the outlook and the paths of demand.
+    """Lay the periods of the horizon over the outlook and the paths of demand.
 
     Parameters
     ----------
@@ -166,15 +186,16 @@ def build_tree(scenario: Scenario, *, reveal_months: int = 6) -> PlanTree:
     ]
     rule_of = [roots[0][0]]
     frontier = [0]
-    for period in range(1, scenario.horizon.months):
-        date = add_months(start, period)
+    starts = period_starts(scenario, reveal_months)
+    for period, month in enumerate(starts[1:], start=1):
+        date = add_months(start, month)
         following: list[int] = []
         for index in frontier:
             node = nodes[index]
             options = itertools.product(
                 _rule_successors(rule_of[index], date),
-                _path_options(node, paths, period >= reveal_months),
-                _raise_options(node, scenario, period),
+                _path_options(node, paths, month >= reveal_months),
+                _raise_options(node, scenario, month),
             )
             for (rule, rule_share), (path, path_share), (raised, failed, raise_share) in options:
                 share = rule_share * path_share * raise_share
@@ -200,8 +221,10 @@ def build_tree(scenario: Scenario, *, reveal_months: int = 6) -> PlanTree:
     return PlanTree(
         nodes=tuple(nodes),
         operations=_operations(nodes, paths),
-        periods=scenario.horizon.months,
-        reveal_period=reveal_months,
+        periods=len(starts),
+        reveal_period=next((number for number, month in enumerate(starts) if month >= reveal_months), len(starts)),
+        starts=starts,
+        total_months=scenario.horizon.months,
     )
 
 
@@ -212,12 +235,15 @@ def _path_options(node: DecisionNode, paths: tuple[TokenPath, ...], known: bool)
 
 
 def _raise_options(
-    node: DecisionNode, scenario: Scenario, period: int
+    node: DecisionNode, scenario: Scenario, month: int
 ) -> list[tuple[tuple[str, ...], tuple[str, ...], float]]:
-    """Raises of equity due in this month: each comes off with its probability or does not."""
+    """Raises of equity due in this month: each comes off with its probability or does not.
+
+    One that is open on the day of the decision is decided a month later.
+    """
     options = [(node.raised, node.failed, 1.0)]
     for equity in scenario.finance.equity:
-        if months_into(scenario, equity.available_from, 1) != period:
+        if max(1, months_into(scenario, equity.available_from, 1)) != month:
             continue
         chance = 1.0 if equity.probability is None else equity.probability.value
         options = [
@@ -244,7 +270,7 @@ def _operations(nodes: list[DecisionNode], paths: tuple[TokenPath, ...]) -> tupl
 
 
 def months_into(scenario: Scenario, day: dt.date | None, fallback: int) -> int:
-    """Period in which `day` lies, clipped at zero; `fallback` when there is no day."""
+    """Month of `day`, counted from that of the decision and clipped at zero; `fallback` when there is no day."""
     if day is None:
         return fallback
     return max(0, months_between(month_start(scenario.as_of), day))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from chipwise.planning.tree import months_into
+from chipwise.planning.tree import PlanTree, months_into
 from chipwise.scenario.objects import Quantity, Scenario, TrainingJob
 
 QUARTER_MONTHS = 3.0
@@ -23,9 +23,11 @@ class Run:
     research_flop : float
         FLOP of everything around it: experiments, data work, failed starts.
     first, last : int
-        Periods (months) in which the final run may go on; research may start at once and ends at `last`.
+        Periods in which the final run may go on; research may start at once and ends at `last`.
     homogeneous : bool
-        The final run needs one cluster of one chip type.
+        The final run is made on a cluster of its own, of chips with a scale-up fabric.
+    stages : bool
+        Whether it may go through clusters of several chip types; else it stays on one type from start to end.
     job : str
         Name of the job of the scenario of which this is one occurrence.
     """
@@ -37,7 +39,13 @@ class Run:
     first: int
     last: int
     homogeneous: bool
+    stages: bool = False
     job: str = ""
+
+    @property
+    def one_type(self) -> bool:
+        """Whether the final run must stay on one chip type."""
+        return self.homogeneous and not self.stages
 
     @property
     def total_flop(self) -> float:
@@ -50,11 +58,11 @@ def final_run_share(scenario: Scenario) -> Quantity | None:
     return scenario.demand.final_run_share
 
 
-def runs_to_finish(scenario: Scenario) -> tuple[Run, ...]:
+def runs_to_finish(scenario: Scenario, tree: PlanTree | None = None) -> tuple[Run, ...]:
     """Runs whose window meets the horizon, recurring ones one by one.
 
     A final run is `final_run_share` of the research compute; without that share only the final run is counted, which
-    makes every answer too rosy, and the plan warns of it.
+    makes every answer too rosy, and the plan warns of it. Windows are in periods of `tree`, in months without one.
     """
     share = final_run_share(scenario)
     overhead = 0.0 if share is None else 1.0 / share.value - 1.0
@@ -62,7 +70,9 @@ def runs_to_finish(scenario: Scenario) -> tuple[Run, ...]:
     for job in scenario.demand.training:
         if not job.done:
             runs.extend(_occurrences(job, scenario, overhead))
-    return tuple(runs)
+    if tree is None:
+        return tuple(runs)
+    return tuple(replace(run, first=tree.period_of(run.first), last=tree.period_of(run.last)) for run in runs)
 
 
 def _occurrences(job: TrainingJob, scenario: Scenario, overhead: float) -> list[Run]:
@@ -82,6 +92,7 @@ def _occurrences(job: TrainingJob, scenario: Scenario, overhead: float) -> list[
                 last=last,
                 homogeneous=True,
                 job=job.name,
+                stages=scenario.fleet_use.mixed_stages,
             )
         ]
     every = max(QUARTER_MONTHS, 12.0 / job.per_year)

@@ -13,7 +13,7 @@ from chipwise.core.dates import add_months, first_day, month_start
 from chipwise.core.errors import ScenarioError
 from chipwise.core.names import nearest_names
 from chipwise.scenario.border import Border
-from chipwise.scenario.objects import Currency, Horizon, Quantity, Scenario
+from chipwise.scenario.objects import Currency, Horizon, Quantity, Risk, Scenario
 
 if TYPE_CHECKING:
     from chipwise.files.scenario_schema import ScenarioFile
@@ -111,8 +111,8 @@ def scenario_of(tree: YamlTree, *, catalogue: Catalogue | None = None, reading: 
     from chipwise.files.scenario_schema import read_scenario_file
     from chipwise.scenario.read_demand import read_demand, read_fleet_use, read_power
     from chipwise.scenario.read_finance import read_finance, read_members, read_party, read_stock
-    from chipwise.scenario.read_market import read_market
-    from chipwise.scenario.read_outlook import check_only_in_states, read_outlook, used_chips
+    from chipwise.scenario.read_market import read_limits, read_market
+    from chipwise.scenario.read_outlook import check_only_in_states, check_state_factors, read_outlook, used_chips
 
     file = read_scenario_file(tree)
     taken, order, other = _reading(file, tree, reading)
@@ -125,6 +125,7 @@ def scenario_of(tree: YamlTree, *, catalogue: Catalogue | None = None, reading: 
     outlook = read_outlook(file, border, as_of, used_chips(file, border))
     market = read_market(file, border, other)
     check_only_in_states(market, outlook, file, border)
+    check_state_factors(market, outlook, file, border)
     return Scenario(
         id=identity,
         title=tree.first_comment.removeprefix("Scenario:").strip() or file.id,
@@ -153,6 +154,8 @@ def scenario_of(tree: YamlTree, *, catalogue: Catalogue | None = None, reading: 
         order=order,
         value_of_missing_chip_usd=border.money(file.value_of_missing_chip, "per chip"),
         funding_outlook=_funding(file, border),
+        limits=read_limits(file, border),
+        risk=_risk(file, border),
     )
 
 
@@ -212,7 +215,19 @@ def _horizon(file: ScenarioFile, border: Border, as_of: dt.date) -> Horizon:
         residual_by_age_years=dict(sorted(residual.value.items())),
         residual_plus_minus=residual.plus_minus,
         residual_source=residual.source(),
+        grid=horizon.grid or "auto",
     )
+
+
+def _risk(file: ScenarioFile, border: Border) -> Risk | None:
+    """Aversion to bad futures; alpha below one, else no future is left to count."""
+    if file.objective is None or file.objective.risk is None:
+        return None
+    entry = file.objective.risk
+    alpha = border.needed(entry.cvar_alpha)
+    if alpha.high >= 1.0:
+        raise border.fail(entry.cvar_alpha.path, f"{alpha.high:g} leaves no future to count", allowed="less than 1")
+    return Risk(cvar_alpha=alpha, weight=border.needed(entry.weight))
 
 
 def _exit_options(file: ScenarioFile, border: Border) -> tuple[Mapping[str, object], ...]:

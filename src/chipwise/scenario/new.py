@@ -132,7 +132,7 @@ def _lines(
     }
     yield f"# Scenario: {found['name']} on {known.as_of}"
     yield f"# Made from answers. What was not asked is marked `{as_in}`: change what does not fit."
-    yield "schema: planning-scenario/0.2"
+    yield "schema: planning-scenario/0.3"
     yield f"id: {id}"
     yield f"as_of: {known.as_of}"
     yield "question: What to buy, rent, borrow, port or defer?"

@@ -11,59 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from chipwise.core.fact import Fact, Status
+from chipwise.scenario.quantity import Quantity as Quantity
 
-Access = Literal["buy", "rent", "lease", "api"]
+Access = Literal["buy", "rent", "lease", "api", "sell"]
+Grid = Literal["auto", "months", "quarters"]
 GateKind = Literal["free", "licence", "barred"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quantity:
-    """A number of the scenario with its range and its source.
-
-    Parameters
-    ----------
-    id : str
-        ``scenario/<scenario id>#<path in the file>``.
-    value : float
-        Central value, in `unit` after conversion.
-    low, high : float
-        Range; both equal `value` where the file gives none.
-    unit : str
-        SI or USD unit after conversion, ``""`` for shares.
-    source : str
-        Text of ``src`` or ``assume``.
-    status : {"official", "measured", "estimated", "assumed"}
-        ``assumed`` for ``assume``, ``estimated`` for ``src``.
-    ex_post : bool
-        True when the evidence became public only after the day of the decision.
-    bound : str
-        ``lower`` or ``upper`` when the file says the value is only a bound.
-    """
-
-    id: str
-    value: float
-    low: float
-    high: float
-    unit: str
-    source: str
-    status: Status = "assumed"
-    ex_post: bool = False
-    bound: str = ""
-
-    def fact(self) -> Fact:
-        """The quantity as a `Fact` for reports."""
-        ranged = self.low != self.value or self.high != self.value
-        return Fact(
-            id=self.id,
-            value=self.value,
-            unit=self.unit,
-            source=self.source,
-            status=self.status,
-            low=self.low if ranged else None,
-            high=self.high if ranged else None,
-            note="evidence published after the day of the decision" if self.ex_post else "",
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +100,11 @@ class StockItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetUse:
-    """How the fleet is used: shares of 0 to 1, attrition per year, largest single-type cluster in chips."""
+    """How the fleet is used: shares of 0 to 1, attrition per year, largest single-type cluster in chips.
+
+    `spare_share` is the spare chips kept ready for each chip at work; `mixed_stages` lets a final run go through
+    clusters of several chip types, one after the other.
+    """
 
     training_share: Quantity
     availability: Quantity
@@ -156,6 +112,8 @@ class FleetUse:
     serving_utilisation: Quantity
     attrition_per_year: Quantity
     largest_cluster_chips: Quantity | None
+    spare_share: Quantity | None = None
+    mixed_stages: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +172,7 @@ class Demand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketLine:
-    """One lawful source of supply, as the scenario lists it.
+    """One lawful source of supply, as the scenario lists it; with access ``sell``, one lawful way to part with chips.
 
     Parameters
     ----------
@@ -230,6 +188,21 @@ class MarketLine:
         For ``rent``.
     api_usd_per_token : tuple of (date, Quantity)
         For ``api``: dated price of one token.
+    price_path : tuple of (date, Quantity)
+        Dated prices in the unit of the access (per chip, or per chip and hour for ``rent``), each until the next; empty
+        where one price holds throughout. For ``sell`` they are those of a used chip, whatever its age.
+    price_factor_in_states : mapping of str to Quantity
+        Factor on the price while the outlook stands in a state.
+    term_months : Quantity or None
+        Months for which a lease or a reserved rental binds; None for one that ends with each month.
+    lease_rate_per_year, residual_share : Quantity or None
+        Interest of a lease, and the share of the price left unpaid at its end.
+    buy_out : bool
+        Whether the chip may be kept at the end of a lease for that residual.
+    haircut : Quantity or None
+        Share of the used price that a seller loses.
+    lead_months : Quantity or None
+        Months from order to delivery; for ``sell`` from the sale to the money.
     monthly_cap_chips : Quantity or None
         New purchases per month, or chips rented at one time for ``rent``.
     ex_post : bool
@@ -257,6 +230,35 @@ class MarketLine:
     only_in_states: tuple[str, ...]
     ex_post: bool
     note: str
+    price_path: tuple[tuple[dt.date, Quantity], ...] = ()
+    price_factor_in_states: Mapping[str, Quantity] = field(default_factory=dict)
+    term_months: Quantity | None = None
+    lease_rate_per_year: Quantity | None = None
+    residual_share: Quantity | None = None
+    buy_out: bool = False
+    haircut: Quantity | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the site takes, by date: watts for chips at work (PUE included), servers at work; empty for no limit.
+
+    The first entry of each holds before its date too.
+    """
+
+    power_w: tuple[tuple[dt.date, Quantity], ...] = ()
+    servers: tuple[tuple[dt.date, Quantity], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Risk:
+    """Weight of bad futures: ``(1 - weight) x expected cost + weight x CVaR``.
+
+    CVaR is the mean cost of the worst ``1 - cvar_alpha`` of futures (Rockafellar and Uryasev 2000).
+    """
+
+    cvar_alpha: Quantity
+    weight: Quantity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,12 +333,17 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Horizon:
-    """Months planned from the month of `as_of`, and what remains of a chip's price by age in years."""
+    """Months planned from the month of `as_of`, and what remains of a chip's price by age in years.
+
+    `grid` says how the months after the first year are planned: one by one or in quarters; ``auto`` takes months up to
+    three years and quarters beyond.
+    """
 
     months: int
     residual_by_age_years: Mapping[int, float]
     residual_plus_minus: float
     residual_source: str
+    grid: Grid = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -398,3 +405,5 @@ class Scenario:
     order: Mapping[str, object] = field(default_factory=dict)
     value_of_missing_chip_usd: Quantity | None = None
     funding_outlook: Mapping[str, object] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    risk: Risk | None = None

@@ -39,6 +39,8 @@ def read_fleet_use(file: ScenarioFile, border: Border) -> FleetUse:
         serving_utilisation=border.needed(use.serving_utilisation),
         attrition_per_year=border.needed(use.attrition_per_year, "1/year"),
         largest_cluster_chips=border.number(use.largest_cluster_chips, "chips"),
+        spare_share=border.number(use.spare_share),
+        mixed_stages=use.mixed_stages,
     )
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from chipwise.core.dates import first_day
 from chipwise.scenario.border import Border, Item, added, first, last
-from chipwise.scenario.objects import MarketLine, Quantity
+from chipwise.scenario.objects import Limits, MarketLine, Quantity
 
 if TYPE_CHECKING:
     from chipwise.files.scenario_schema import ScenarioFile
+    from chipwise.files.scenario_schema_market import DatedLimit, PriceSeries
     from chipwise.files.scenario_schema_market import MarketLine as LineEntry
     from chipwise.files.scenario_schema_numbers import Number
     from chipwise.files.scenario_schema_outlook import Reading
@@ -39,7 +41,36 @@ def _late(line: MarketLine) -> MarketLine:
         if isinstance(value := getattr(line, field.name), Quantity)
     }
     series = tuple((day, replace(price, ex_post=True)) for day, price in line.api_usd_per_token)
-    return replace(line, **marked, api_usd_per_token=series)
+    path = tuple((day, replace(price, ex_post=True)) for day, price in line.price_path)
+    return replace(line, **marked, api_usd_per_token=series, price_path=path)
+
+
+_ONLY_FOR = {
+    "lease_rate": ("lease",),
+    "residual": ("lease",),
+    "buy_out": ("lease",),
+    "term_months": ("lease", "rent"),
+    "haircut": ("sell",),
+}
+"""Keys that mean something for some ways of access only."""
+
+
+def _check_terms(entry: LineEntry, border: Border) -> None:
+    for key, accesses in _ONLY_FOR.items():
+        if getattr(entry, key) not in (None, False) and entry.access not in accesses:
+            raise border.fail((*entry.path, key), f"access {entry.access} has no {key}", allowed=" or ".join(accesses))
+    needed = {"lease": ("lease_rate",) if entry.term_months is not None else (), "sell": ("haircut",)}
+    for key in needed.get(entry.access, ()):
+        if getattr(entry, key) is None:
+            raise border.fail((*entry.path, key), f"missing key `{key}`", allowed="a share, 0 for none")
+    if entry.access == "lease" and entry.term_months is None and entry.lease_rate is not None:
+        raise border.fail((*entry.path, "term_months"), "missing key `term_months`", allowed="months the lease binds")
+    if entry.term_months is not None and entry.term_months.value is not None and entry.term_months.value < 1.0:
+        raise border.fail((*entry.path, "term_months"), "a term below one month", allowed="1 or more")
+    if entry.access == "sell" and entry.price is None and entry.price_series is None:
+        raise border.fail(
+            (*entry.path, "price"), "missing key `price`", allowed="price of the chip new, or price_series"
+        )
 
 
 def _line(entry: LineEntry, border: Border, reading: Reading | None) -> MarketLine:
@@ -47,10 +78,11 @@ def _line(entry: LineEntry, border: Border, reading: Reading | None) -> MarketLi
     start, end = first(entry.from_), last(entry.until)
     if start and end and end < start:
         raise border.fail((*entry.path, "until"), "until before from", allowed=f"{start} or later")
+    _check_terms(entry, border)
     chips = item.chips if item else 1.0
     price = rent = None
     price_unit = ""
-    if entry.access in ("buy", "lease"):
+    if entry.access in ("buy", "lease", "sell"):
         price, price_unit = _price(entry, border, item, reading)
     elif entry.access == "rent":
         rent = border.money(entry.price, "per hour")
@@ -76,6 +108,15 @@ def _line(entry: LineEntry, border: Border, reading: Reading | None) -> MarketLi
         only_in_states=tuple(entry.only_in_states),
         ex_post=entry.ex_post,
         note=entry.note or "",
+        price_path=_price_path(entry, border),
+        price_factor_in_states={
+            state: border.needed(factor, "factor") for state, factor in entry.price_factor_in_states.items()
+        },
+        term_months=border.number(entry.term_months, "months"),
+        lease_rate_per_year=border.number(entry.lease_rate, "1/year"),
+        residual_share=border.number(entry.residual),
+        buy_out=entry.buy_out,
+        haircut=border.number(entry.haircut),
     )
 
 
@@ -136,17 +177,53 @@ def _api_model(entry: LineEntry, border: Border) -> str | None:
 
 def _series(entry: LineEntry, border: Border) -> tuple[tuple[dt.date, Quantity], ...]:
     if entry.access != "api":
-        if entry.price_series is not None:
-            raise border.fail(entry.price_series.path, "only access api has a price_series", allowed="price")
         return ()
     if entry.price_series is None:
         raise border.fail((*entry.path, "price_series"), "missing key `price_series`", allowed="{unit, series}")
+    return _dated_prices(entry.price_series, "per token", border)
+
+
+def _price_path(entry: LineEntry, border: Border) -> tuple[tuple[dt.date, Quantity], ...]:
+    """Dated prices of what is bought, leased, rented or sold."""
+    if entry.access == "api" or entry.price_series is None:
+        return ()
+    if entry.price is not None and entry.access != "sell":
+        raise border.fail(entry.price_series.path, "both `price` and `price_series`", allowed="one of them")
+    return _dated_prices(entry.price_series, "per hour" if entry.access == "rent" else "per chip", border)
+
+
+def _dated_prices(series: PriceSeries, kind: str, border: Border) -> tuple[tuple[dt.date, Quantity], ...]:
     out: list[tuple[dt.date, Quantity]] = []
-    for point in entry.price_series.series:
+    for point in series.series:
         day = first_day(point.date)
         if out and day <= out[-1][0]:
             raise border.fail((*point.path, "date"), "dates do not ascend", allowed=f"after {out[-1][0]}")
-        price = border.money(point, "per token", unit=entry.price_series.unit)
+        price = border.money(point, kind, unit=series.unit)
         if price is not None:
             out.append((day, price))
+    return tuple(out)
+
+
+def read_limits(file: ScenarioFile, border: Border) -> Limits:
+    """Power and space of the site by date; megawatts become watts."""
+    if file.limits is None:
+        return Limits()
+    return Limits(
+        power_w=_dated_limits(file.limits.power_mw, "W", 1e6, border),
+        servers=_dated_limits(file.limits.servers, "servers", 1.0, border),
+    )
+
+
+def _dated_limits(
+    entries: Sequence[DatedLimit], unit: str, scale: float, border: Border
+) -> tuple[tuple[dt.date, Quantity], ...]:
+    out: list[tuple[dt.date, Quantity]] = []
+    for entry in entries:
+        day = first_day(entry.date)
+        if out and day <= out[-1][0]:
+            raise border.fail((*entry.path, "date"), "dates do not ascend", allowed=f"after {out[-1][0]}")
+        limit = border.needed(entry, unit, scale=scale)
+        if limit.low < 0.0:
+            raise border.fail((*entry.path, "value"), f"{limit.low / scale:g} is out of bounds", allowed="0 or more")
+        out.append((day, limit))
     return tuple(out)

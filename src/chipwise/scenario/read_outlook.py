@@ -62,6 +62,17 @@ def check_only_in_states(market: Iterable[MarketLine], outlook: Outlook, file: S
                 raise border.fail(place, f"no state {shown(state)}", nearest=nearest_names(state, known))
 
 
+def check_state_factors(market: Iterable[MarketLine], outlook: Outlook, file: ScenarioFile, border: Border) -> None:
+    """Raise when a price factor names a state that the outlook does not have."""
+    gates = file.rules_outlook.gates or {}
+    known = [*outlook.states, *(name for states in gates.values() for name in states)]
+    for line, entry in zip(market, file.market, strict=True):
+        for state in line.price_factor_in_states:
+            if state not in known:
+                place = (*entry.path, "price_factor_in_states", state)
+                raise border.fail(place, f"no state {shown(state)}", nearest=nearest_names(state, known))
+
+
 def _classes(section: RulesOutlook, border: Border) -> dict[str, tuple[str, ...]]:
     """Class to chip ids; a chip stands in one class only."""
     owner: dict[str, str] = {}
