@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-LAWFUL_KINDS = ("rental on-demand", "rental reserved")
+from chipwise.catalogue.rent import rental_price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def fleet_cost(chips: Mapping[str, int], catalogue: Any, own: Mapping[str, float
         if price is None:
             lacking.append(chip)
             continue
-        total += count * price.usd_per_gpu_hour
+        total += count * (price.usd_per_gpu_hour or 0.0)
         ids.append(price.id)
         sources.append(f"{price.source} ({price.date}, {price.kind})")
     return FleetCost(
@@ -66,16 +66,3 @@ def fleet_cost(chips: Mapping[str, int], catalogue: Any, own: Mapping[str, float
         sources=tuple(sources),
         note=f"no lawful rental price in the catalogue for {', '.join(lacking)}: compared by chips" if lacking else "",
     )
-
-
-def rental_price(chip: str, catalogue: Any) -> Any:
-    """Newest on-demand or reserved rental price of a chip; None where there is none.
-
-    Spot, street and resale observations are no offers one can plan on and never count.
-    """
-    rows = [
-        price
-        for price in catalogue.prices
-        if price.item_id == chip and price.usd_per_gpu_hour and price.kind in LAWFUL_KINDS and price.reliability != "C"
-    ]
-    return max(rows, key=lambda price: (price.date, price.id), default=None)

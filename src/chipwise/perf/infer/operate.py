@@ -111,7 +111,7 @@ def _loaded(
     wanted: Any,
 ) -> Load:
     layers, data = found.setup.work.layers, found.data[layout]
-    terms = found.terms(load)
+    terms = hosted(found.terms(load), options)
     decode, prompt, lone = work
     if options.cache_on_host:
         decode = Parts(gemm=decode.gemm + _read_s(found, options, layout, requests, input_tokens, output_tokens))
@@ -125,6 +125,20 @@ def _loaded(
         wanted = requests if wanted is None else wanted
         return closed_loop(decode, prompt, lone, terms, wanted=wanted, most=requests, **shared)
     return saturated(decode, prompt, lone, terms, batch=requests, **shared)
+
+
+def hosted(terms: Terms, options: Options) -> Terms:
+    """Terms with the host times of another version."""
+    factor = options.host_factor
+    if factor == 1.0:
+        return terms
+    return dataclasses.replace(
+        terms,
+        step_s=factor * terms.step_s,
+        layer_s=factor * terms.layer_s,
+        sequence_s=factor * terms.sequence_s,
+        front_s=factor * terms.front_s,
+    )
 
 
 def _read_s(

@@ -36,6 +36,8 @@ class Options:
         Prompt tokens of one step.
     batch_cap : float, optional
         Most requests of one attention copy that run together.
+    host_factor : float
+        Host times over those of the fitted versions: `chipwise.perf.infer.versions`.
     """
 
     draft_tokens: int = 0
@@ -46,6 +48,7 @@ class Options:
     memory_share: float | None = None
     chunk_tokens: float | None = None
     batch_cap: float | None = None
+    host_factor: float = 1.0
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -56,7 +59,7 @@ class Options:
         ):
             if not low <= getattr(self, name) <= high:
                 raise InputError(f"{getattr(self, name)!r}", place=name, allowed=f"{low:g} to {high:g}")
-        for name in ("draft_cost", "memory_share", "chunk_tokens", "batch_cap"):
+        for name in ("draft_cost", "memory_share", "chunk_tokens", "batch_cap", "host_factor"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise InputError(f"{value!r} is not positive", place=name, allowed="a positive number")

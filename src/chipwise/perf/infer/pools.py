@@ -10,7 +10,7 @@ import numpy as np
 from chipwise.core.errors import Undetermined
 from chipwise.perf.infer.compiled import KNOTS, Compiled, knot_works, works
 from chipwise.perf.infer.load import lone_prompt_s, step_s, work_s
-from chipwise.perf.infer.operate import drafted, most_running, stream_of
+from chipwise.perf.infer.operate import drafted, hosted, most_running, stream_of
 from chipwise.perf.infer.options import Options
 from chipwise.perf.infer.setup import Setup
 from chipwise.perf.machine import KV_BYTES
@@ -58,7 +58,7 @@ class Decode:
 def prefill_pool(found: Compiled, options: Options, input_tokens: float, output_tokens: float) -> Prefill:
     """What one copy reads, by layout."""
     every = np.arange(len(found.setups))
-    terms, layers = found.terms("closed"), found.setup.work.layers
+    terms, layers = hosted(found.terms("closed"), options), found.setup.work.layers
     chunk = max(options.chunk(found.setup.engine), input_tokens)
     _, each, lone = works(found, every, 1.0, input_tokens, output_tokens, chunk, stream_of(found, options))
     launches = (terms.step_s + layers * terms.layer_s) * input_tokens / (chunk * found.pipeline)
@@ -73,7 +73,7 @@ def prefill_pool(found: Compiled, options: Options, input_tokens: float, output_
 def decode_pool(found: Compiled, options: Options, input_tokens: float, output_tokens: float) -> Decode:
     """What one copy yields at every batch of `KNOTS`, by layout."""
     every = np.arange(len(found.setups))[:, None]
-    terms, layers = found.terms("closed"), found.setup.work.layers
+    terms, layers = hosted(found.terms("closed"), options), found.setup.work.layers
     work, _, lone = knot_works(found, input_tokens, output_tokens, input_tokens, stream_of(found, options))
     if options.draft_tokens:
         work, _, terms = drafted(found, options, every, KNOTS, work, lone, terms)
