@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from chipwise.cli.serve_compare import compare_command, replace_command
 from chipwise.cli.serve_estimate import estimate_command
 from chipwise.cli.serve_long import long_command
 from chipwise.cli.serve_search import search_command
@@ -25,6 +26,8 @@ def serve() -> None:
 
 app.command("estimate")(estimate_command)
 app.command("search")(search_command)
+app.command("replace")(replace_command)
+app.command("compare")(compare_command)
 app.command("simulate")(simulate_command)
 app.command("size")(size_command)
 app.command("users")(users_command)
