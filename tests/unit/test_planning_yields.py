@@ -132,7 +132,7 @@ def test_the_second_asking_reads_and_gives_the_same(
     def refuse(*args: object, **kwargs: object) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr("chipwise.planning.yield_answers.estimate_serving", refuse)
+    monkeypatch.setattr("chipwise.serving.carried_by_chip", refuse)
     monkeypatch.setattr("chipwise.planning.yield_answers.laid_out", refuse)
     assert chip_yields(CHIPS, baidu, catalogue) == first
 
@@ -187,3 +187,27 @@ def test_a_plan_is_the_same_bytes_with_and_without_kept_yields(
     again = text()
     monkeypatch.setenv(yield_cache.FOLDER_VARIABLE, "off")
     assert text() == kept == again
+
+
+def test_serving_holds_the_targets_in_simulation_and_falls_back_without_them(
+    baidu: Scenario, catalogue: Catalogue
+) -> None:
+    found = chip_yields(("h800-sxm",), baidu, catalogue)["h800-sxm"].serving["small models"]
+    assert "simulated" in found.method
+    assert "99%" in found.method
+    loose = dataclasses.replace(baidu, demand=dataclasses.replace(baidu.demand, tpot_s=None, ttft_s=None))
+    bare = chip_yields(("h800-sxm",), loose, catalogue)["h800-sxm"].serving["small models"]
+    assert "simulated" not in bare.method
+    assert "closed form" in bare.method
+
+
+def test_a_tighter_target_never_serves_more(baidu: Scenario, catalogue: Catalogue) -> None:
+    assert baidu.demand.tpot_s is not None
+    rates = []
+    for tpot in (0.03, 0.06, 0.2):
+        quantity = dataclasses.replace(baidu.demand.tpot_s, value=tpot)
+        scenario = dataclasses.replace(baidu, demand=dataclasses.replace(baidu.demand, tpot_s=quantity))
+        found = chip_yields(("a800-80-sxm",), scenario, catalogue)["a800-80-sxm"].serving
+        rates.append(found["flagship"].value if "flagship" in found else 0.0)
+    assert rates[0] <= rates[1] * 1.001
+    assert rates[1] <= rates[2] * 1.001

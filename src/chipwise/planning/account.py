@@ -16,6 +16,7 @@ from chipwise.planning.model_frame import KEEP_PEAK_FREE_KWH_PER_TFLOPS_MONTH
 from chipwise.planning.pose import REVEAL_MONTHS, Posed
 from chipwise.planning.solve import cost_parts, expected_cost, money_needed
 from chipwise.planning.tree import PlanTree, tokens_per_day
+from chipwise.planning.yield_answers import MET_SHARE
 from chipwise.planning.yields import ChipYield, level_warnings
 from chipwise.rules import check, load_rulebook
 from chipwise.scenario.objects import Scenario
@@ -261,6 +262,9 @@ def assumptions(scenario: Scenario) -> tuple[str, ...]:
         f"Which path demand follows is seen after {REVEAL_MONTHS} months; until then decisions are common to all.",
         f"Missed work is valued at {MISSED_WORK_FACTOR:g} times the dearest lawful chip bought for that month alone, "
         "so needs come before cost.",
+        f"A chip serves what a simulated replica carries at the peak with {MET_SHARE:.0%} of the requests within both "
+        "targets, on lengths and bursts of Azure conversations of November 2023, times mean over peak load of the day; "
+        "hits in a prefix cache are not counted.",
         f"A chip in use is charged {KEEP_PEAK_FREE_KWH_PER_TFLOPS_MONTH:g} kWh per TFLOP/s and month as a preference, "
         "not a payment: of equal plans the one that leaves more peak free wins.",
         "Chips are paid on delivery; what a rule bars on the day of delivery is neither delivered nor paid.",

@@ -10,8 +10,8 @@ from importlib.resources.abc import Traversable
 
 from chipwise.catalogue import Catalogue
 
-SNAPSHOT_FOLDERS = ("catalogue", "models", "rules", "perf", "scenarios", "planning")
-YIELD_CODE = ("perf", "catalogue", "core", "planning")
+SNAPSHOT_FOLDERS = ("catalogue", "models", "rules", "perf", "scenarios", "planning", "traces")
+YIELD_CODE = ("perf", "catalogue", "core", "serving", "planning")
 """Packages whose code decides a yield."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 from chipwise.catalogue import Catalogue
@@ -13,6 +15,10 @@ from chipwise.perf.training import laid_out, layout_text
 from chipwise.planning.yield_cache import Answer, YieldCache, remembered
 
 SEQUENCE_TOKENS = 4096
+TRACE = "azure"
+"""Lengths and bursts of the requests: conversations of Azure in November 2023 (Microsoft, CC-BY 4.0)."""
+MET_SHARE = 0.99
+"""Share of the requests that meet both targets: an assumption of the plan."""
 
 
 def training_answer(chip_id: str, proxy: str, chips: int, catalogue: Catalogue, cache: YieldCache) -> Answer:
@@ -52,60 +58,109 @@ def _training(chip_id: str, proxy: str, chips: int, catalogue: Catalogue) -> Ans
     }
 
 
-def serving_answer(
-    chip_id: str,
-    proxy: str,
-    *,
-    input_tokens: float | None,
-    output_tokens: float | None,
-    tpot_s: float | None,
-    ttft_s: float | None,
-    catalogue: Catalogue,
-    cache: YieldCache,
-) -> Answer:
-    """What the serving model says of one chip at full load within the targets.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What a served token must look like.
+
+    Parameters
+    ----------
+    tpot_s, ttft_s : float or None
+        Targets, s.
+    request : tuple of float or None
+        Input and output tokens of a mean request, where the scenario says how they divide; else the trace's own.
+    """
+
+    tpot_s: float | None
+    ttft_s: float | None
+    request: tuple[float, float] | None
+
+
+def serving_answer(chip_id: str, proxy: str, service: Service, catalogue: Catalogue, cache: YieldCache) -> Answer:
+    """What one chip serves at the peak within the targets.
 
     Returns
     -------
     dict
         ``tokens_per_s`` (an Estimate in plain form, input and output), ``weight_precision``, ``chips_per_replica``,
-        ``batch``, ``bound``, ``notes``; or ``undetermined`` with the reason. Weights are 16-bit unless published
-        smaller; eight-bit integers where only they meet the targets and the chip has a rate for them.
+        ``batch``, ``full_load_tokens_per_s`` (the closed form, None where it finds nothing); or ``undetermined`` with
+        the reason.
+
+    Notes
+    -----
+    With both targets the simulator decides: most requests/s of the trace with `MET_SHARE` of them within both. With one
+    target or none the closed form at full load does. Weights are 16-bit unless published smaller; eight-bit integers
+    where only they meet the targets and the chip has a rate for them.
     """
-    asked = {"input_tokens": input_tokens, "output_tokens": output_tokens, "tpot_s": tpot_s, "ttft_s": ttft_s}
+    question = {"ask": "serving", "chip": chip_id, "model": proxy, **dataclasses.asdict(service)}
+    return remembered(cache, question, lambda: _serving(chip_id, proxy, service, catalogue))
 
-    def at(weights: str) -> ServingYield:
-        return estimate_serving(
-            chip_id,
-            proxy,
-            input_tokens=input_tokens,
-            output_tokens=output_tokens,
-            tpot_s=tpot_s,
-            ttft_s=ttft_s,
-            weight_precision=weights,
-            catalogue=catalogue,
-        )
 
-    def compute() -> Answer:
-        try:
-            found = at("auto")
-            if not found.feasible and "int8" in catalogue.chip(chip_id).rates:
-                smaller = at("int8")
-                found = smaller if smaller.feasible else found
-        except (Undetermined, OutsideModelRange) as error:
-            return {"undetermined": error.line()}
-        if not found.feasible or found.tokens_per_s_per_chip is None:
-            return {"undetermined": found.why_not}
-        return {
-            "tokens_per_s": found.tokens_per_s_per_chip.to_dict(),
-            "weight_precision": found.weight_precision,
-            "chips_per_replica": found.chips_per_replica,
-            "batch": found.batch,
-            "bound": found.bound,
-            "notes": list(found.notes),
-        }
+def _serving(chip_id: str, proxy: str, service: Service, catalogue: Catalogue) -> Answer:
+    try:
+        if service.tpot_s is None or service.ttft_s is None:
+            return _closed_form(chip_id, proxy, service, catalogue)
+        return _simulated(chip_id, proxy, service, service.tpot_s, service.ttft_s, catalogue)
+    except (Undetermined, OutsideModelRange) as error:
+        return {"undetermined": error.line()}
 
-    return remembered(cache, {"ask": "serving", "chip": chip_id, "model": proxy, **asked}, compute)
+
+def _at_full_load(
+    chip_id: str, proxy: str, service: Service, weights: str, request: tuple[float, float] | None, catalogue: Catalogue
+) -> ServingYield:
+    return estimate_serving(
+        chip_id,
+        proxy,
+        input_tokens=None if request is None else request[0],
+        output_tokens=None if request is None else request[1],
+        tpot_s=service.tpot_s,
+        ttft_s=service.ttft_s,
+        weight_precision=weights,
+        catalogue=catalogue,
+    )
+
+
+def _closed_form(chip_id: str, proxy: str, service: Service, catalogue: Catalogue) -> Answer:
+    found = _at_full_load(chip_id, proxy, service, "auto", service.request, catalogue)
+    if not found.feasible and "int8" in catalogue.chip(chip_id).rates:
+        smaller = _at_full_load(chip_id, proxy, service, "int8", service.request, catalogue)
+        found = smaller if smaller.feasible else found
+    if not found.feasible or found.tokens_per_s_per_chip is None:
+        return {"undetermined": found.why_not}
+    return {
+        "tokens_per_s": found.tokens_per_s_per_chip.to_dict(),
+        "weight_precision": found.weight_precision,
+        "chips_per_replica": found.chips_per_replica,
+        "batch": found.batch,
+        "full_load_tokens_per_s": found.tokens_per_s_per_chip.value,
+    }
+
+
+def _simulated(
+    chip_id: str, proxy: str, service: Service, tpot_s: float, ttft_s: float, catalogue: Catalogue
+) -> Answer:
+    from chipwise.serving import carried_by_chip
+
+    found = carried_by_chip(
+        chip_id, proxy, slo_ttft_s=ttft_s, slo_tpot_s=tpot_s, trace=TRACE, share=MET_SHARE, catalogue=catalogue
+    )
+    if found.tokens_per_s_per_chip is None:
+        return {"undetermined": found.why_not}
+    plain = _at_full_load(chip_id, proxy, service, found.weight_precision, None, catalogue).tokens_per_s_per_chip
+    own = _at_full_load(chip_id, proxy, service, found.weight_precision, service.request, catalogue)
+    mix = 1.0
+    if service.request is not None and plain is not None and own.tokens_per_s_per_chip is not None:
+        mix = own.tokens_per_s_per_chip.value / plain.value
+    carried = found.tokens_per_s_per_chip.scaled(mix)
+    if mix != 1.0:
+        words = f"{carried.method}; times {mix:.3g} for the scenario's mix of input and output, by the closed form"
+        carried = dataclasses.replace(carried, method=words)
+    return {
+        "tokens_per_s": carried.to_dict(),
+        "weight_precision": found.weight_precision,
+        "chips_per_replica": found.chips_per_replica,
+        "batch": found.max_batch,
+        "full_load_tokens_per_s": None if own.tokens_per_s_per_chip is None else own.tokens_per_s_per_chip.value,
+    }
 
 
 def estimate_of(plain: dict[str, Any]) -> Estimate:

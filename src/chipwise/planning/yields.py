@@ -16,7 +16,7 @@ from chipwise.core.fact import Estimate
 from chipwise.core.units import SECONDS_PER_DAY
 from chipwise.perf import day_load_factor
 from chipwise.perf.tables import constant
-from chipwise.planning.yield_answers import estimate_of, serving_answer, training_answer
+from chipwise.planning.yield_answers import Service, estimate_of, serving_answer, training_answer
 from chipwise.planning.yield_cache import Answer, YieldCache, yield_cache
 from chipwise.scenario.objects import Quantity, Scenario, ServingWorkload, TrainingJob
 
@@ -225,20 +225,15 @@ def _serving(
     cache: YieldCache,
 ) -> Estimate | str:
     demand, use = scenario.demand, scenario.fleet_use
-    request = request_tokens(scenario)
-    answer = serving_answer(
-        chip_id,
-        workload.proxy,
-        input_tokens=None if request is None else request[0],
-        output_tokens=None if request is None else request[1],
+    service = Service(
         tpot_s=None if demand.tpot_s is None else demand.tpot_s.value,
         ttft_s=None if demand.ttft_s is None else demand.ttft_s.value,
-        catalogue=catalogue,
-        cache=cache,
+        request=request_tokens(scenario),
     )
+    answer = serving_answer(chip_id, workload.proxy, service, catalogue, cache)
     if "undetermined" in answer:
         return str(answer["undetermined"])
-    full = estimate_of(answer["tokens_per_s"])
+    full, closed = estimate_of(answer["tokens_per_s"]), answer["full_load_tokens_per_s"]
     active = workload.active_params
     size = catalogue.model(workload.proxy).params_active / active.value
     ranged = (size, size * active.value / active.high, size * active.value / active.low)
@@ -250,13 +245,14 @@ def _serving(
         high=high,
         unit="tokens/s",
         method=(
-            f"{full.method}; {answer['weight_precision']} weights on {answer['chips_per_replica']} chip(s), batch "
-            f"{answer['batch']:,}, bound by {answer['bound']}; scaled from {workload.proxy} to {active.value:.3g} "
-            "active parameters, times mean load over peak load of the day, times availability; independent errors"
+            f"{full.method}; {answer['weight_precision']} weights on {answer['chips_per_replica']} chip(s), batch up "
+            f"to {answer['batch']:,}; scaled from {workload.proxy} to {active.value:.3g} active parameters, times mean "
+            "load over peak load of the day, times availability; errors taken as independent"
         ),
         evidence=full.evidence,
         breakdown={
-            "full_load_tokens_per_s": full.value,
+            "peak_tokens_per_s": full.value,
+            **({} if closed is None else {"full_load_tokens_per_s": closed}),
             "proxy_over_own_active_params": size,
             "mean_over_peak_load": load.value,
             "availability": use.availability.value,
