@@ -24,6 +24,20 @@ def market_line(base: MarketLine, place: int, **changes: object) -> MarketLine:
     return dataclasses.replace(base, id=f"market[{place}]", **changes)  # type: ignore[arg-type]
 
 
+def lease_line(base: MarketLine, place: int, *, term: float, rate: float, residual: float, keep: bool) -> MarketLine:
+    """The same chip on lease."""
+    return market_line(
+        base,
+        place,
+        access="lease",
+        term_months=number(term, "term"),
+        lease_rate_per_year=number(rate, "rate"),
+        residual_share=number(residual, "residual"),
+        buy_out=keep,
+        port_cost_usd=None,
+    )
+
+
 def enriched(scenario: Scenario, seed: int, *, quarters: bool = True) -> Scenario:
     """The scenario with a V-shaped price, a lease, a reserved rental, two kinds of sale, limits, spares and risk."""
     rng = random.Random(seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,9 @@ def plan_command(
     must_meet: bool = typer.Option(False, "--must-meet", help="Treat every training deadline as binding."),
     quick: bool = typer.Option(False, "--quick", help="Leave out what would change the answer."),
     compare: bool = typer.Option(False, "--compare", help="Print the scenarios side by side."),
-    mode: str = typer.Option("tree", "--mode", help="tree: all futures at once, the only mode so far."),
+    mode: str = typer.Option("tree", "--mode", help="tree: all futures at once; rolling: planned anew each period."),
+    window: int = typer.Option(12, "--window", min=1, max=240, help="Months seen ahead in rolling mode."),
+    settings: list[str] = typer.Option([], "--set", metavar="PLACE=NUMBER", help="Change one number; may be repeated."),
     as_json: bool = typer.Option(False, "--json", help="Print plan.json instead of the summary."),
     explain: bool = typer.Option(False, "--explain", help="Print reasons, citations and every source as well."),
     catalog: list[Path] = CATALOG,
@@ -36,13 +39,15 @@ def plan_command(
     """
     from chipwise.planning import plan
     from chipwise.scenario import load_scenario
+    from chipwise.scenario.mutate import with_settings
 
     day = parse_date(known_on, "--known-on")
     _check_target(out)
-    if mode != "tree":
-        raise InputError(f"{mode!r} is no mode of planning", place="--mode", allowed="tree")
+    if mode not in ("tree", "rolling"):
+        raise InputError(f"{mode!r} is no mode of planning", place="--mode", allowed="tree or rolling")
+    changes = _settings(settings)
     catalogue = catalogue_with(catalog)
-    loaded = [load_scenario(name, catalogue=catalogue) for name in scenarios]
+    loaded = [with_settings(load_scenario(name, catalogue=catalogue), changes) for name in scenarios]
     documents: list[dict[str, Any]] = []
     for scenario in loaded:
         started = time.perf_counter()
@@ -55,6 +60,8 @@ def plan_command(
                 draws=draws,
                 must_meet=must_meet,
                 with_sensitivity=not quick,
+                mode="rolling" if mode == "rolling" else "tree",
+                window_months=window,
                 catalogue=catalogue,
                 on_progress=progress,
             )
@@ -71,6 +78,23 @@ def plan_command(
         _show_side_by_side(documents)
     if as_json:
         print_json(documents[0] if len(documents) == 1 else documents)
+
+
+def _settings(entries: list[str]) -> dict[str, float]:
+    """``place=number`` entries as a mapping."""
+    found: dict[str, float] = {}
+    for entry in entries:
+        place, equals, text = entry.rpartition("=")
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not equals or not place or not math.isfinite(value):
+            raise InputError(
+                f"{entry!r} is no setting", place="--set", allowed="PLACE=NUMBER, such as finance.cash=2e9"
+            )
+        found[place] = value
+    return found
 
 
 def _check_target(out: Path | None) -> None:

@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from chipwise.catalogue import Catalogue
 from chipwise.core.dates import add_months, month_start
 from chipwise.core.errors import InfeasiblePlan
@@ -13,6 +15,7 @@ from chipwise.planning.availability import FREE_OUTCOMES, LineVerdict, buyer_hea
 from chipwise.planning.inputs import MISSED_WORK_FACTOR, MONEY_UNIT_USD
 from chipwise.planning.mend import missed_runs
 from chipwise.planning.model_frame import KEEP_PEAK_FREE_KWH_PER_TFLOPS_MONTH
+from chipwise.planning.model_risk import tail_mean
 from chipwise.planning.pose import REVEAL_MONTHS, Posed
 from chipwise.planning.solve import cost_parts, expected_cost, money_needed
 from chipwise.planning.tree import PlanTree, tokens_per_day
@@ -20,6 +23,9 @@ from chipwise.planning.yield_answers import MET_SHARE
 from chipwise.planning.yields import ChipYield, level_warnings
 from chipwise.rules import check, load_rulebook
 from chipwise.scenario.objects import Scenario
+
+DEFAULT_TAIL = 0.9
+"""Share of futures left out of the tail shown where the scenario names none."""
 
 
 def scenario_row(scenario: Scenario) -> dict[str, Any]:
@@ -297,4 +303,75 @@ def refuse_without_money(posed: Posed, scenario: Scenario) -> None:
         f"smallest change that mends it: USD {total:,.2f} m more cash over the horizon "
         f"(largest gap USD {amount:,.2f} m in {posed.tree.nodes[node].date:%Y-%m})",
         place=f"scenario {scenario.id}",
+    )
+
+
+def rolling_rows(whole: Posed, rolled: Posed, window_months: int) -> dict[str, Any]:
+    """A rolled plan against the one over the whole tree, future by future; empty for a plan over the tree."""
+    if whole is rolled:
+        return {}
+    before, after = (entry.model.costs_of_futures(entry.solved.values) * MONEY_UNIT_USD for entry in (whole, rolled))
+    leaves = whole.tree.leaves()
+    chances = np.array([leaf.probability for leaf in leaves])
+    return {
+        "window_months": window_months,
+        "objective_tree": whole.solved.objective * MONEY_UNIT_USD,
+        "objective_rolling": rolled.solved.objective * MONEY_UNIT_USD,
+        "expected_regret": float((chances * (after - before)).sum()),
+        "cash_runs_out": bool(money_needed(rolled.model, rolled.solved)),
+        "futures": [
+            {
+                "branch": leaf.branch,
+                "probability": leaf.probability,
+                "cost_tree": float(a),
+                "cost_rolling": float(b),
+                "regret": float(b - a),
+            }
+            for leaf, a, b in zip(leaves, before, after, strict=True)
+        ],
+    }
+
+
+def regret_sentence(whole: Posed, rolled: Posed, window_months: int) -> tuple[str, ...]:
+    """What planning month by month costs against planning over every future at once; none for a plan over the tree."""
+    rows = rolling_rows(whole, rolled, window_months)
+    if not rows:
+        return ()
+    worst = max(rows["futures"], key=lambda row: row["regret"])
+    text = (
+        f"Planned anew each period with {window_months} months seen ahead, the firm expects to pay USD "
+        f"{rows['expected_regret'] / MONEY_UNIT_USD:,.1f} m more than with the plan over all futures, the stated value "
+        f"of missed work included; most on {worst['branch']} (USD {worst['regret'] / MONEY_UNIT_USD:,.1f} m)."
+    )
+    broke = (
+        " On some branch it runs out of money, which the plan over all futures avoids." if rows["cash_runs_out"] else ""
+    )
+    return (text + broke,)
+
+
+def risk_rows(posed: Posed) -> dict[str, Any]:
+    """Spread of the cost over futures, and the aversion to bad ones in the objective; USD, discounted."""
+    terms = posed.inputs.terms
+    costs = posed.model.costs_of_futures(posed.solved.values) * MONEY_UNIT_USD
+    chances = np.array([leaf.probability for leaf in posed.tree.leaves()])
+    alpha = terms.risk_alpha if terms.risk_weight > 0.0 else DEFAULT_TAIL
+    return {
+        "cvar_alpha": alpha,
+        "weight": terms.risk_weight,
+        "expected_cost": float((costs * chances).sum()),
+        "cvar": tail_mean(costs, chances, alpha),
+        "lowest": float(costs.min()),
+        "highest": float(costs.max()),
+    }
+
+
+def risk_sentence(posed: Posed) -> tuple[str, ...]:
+    """What the aversion to bad futures makes of the cost; none where the expected cost alone counts."""
+    rows = risk_rows(posed)
+    if rows["weight"] <= 0.0:
+        return ()
+    return (
+        f"The plan weighs the mean of the worst {1.0 - rows['cvar_alpha']:.0%} of futures at {rows['weight']:.0%}: "
+        f"they cost USD {rows['cvar'] / MONEY_UNIT_USD:,.1f} m on average, all futures USD "
+        f"{rows['expected_cost'] / MONEY_UNIT_USD:,.1f} m, the stated value of missed work included.",
     )

@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from typing import Literal
 
 from chipwise._version import __version__
 from chipwise.catalogue import Catalogue, load_catalogue
 from chipwise.core.errors import InfeasiblePlan
 from chipwise.planning import account
 from chipwise.planning.availability import line_access, offered_lines
+from chipwise.planning.grid import grid_name
 from chipwise.planning.inputs import MONEY_UNIT_USD
 from chipwise.planning.insight import insights
+from chipwise.planning.insurance import stock_built
 from chipwise.planning.knowing import value_of_knowing
 from chipwise.planning.lines import PlanReading, branch_futures, later_lines, now_lines
 from chipwise.planning.mend import binding_limits, mends, missed_runs, missed_tokens
 from chipwise.planning.model import PlanModel
-from chipwise.planning.pose import REVEAL_MONTHS, Posed, pose
+from chipwise.planning.pose import REVEAL_MONTHS, Posed, pose, rolled_plan
 from chipwise.planning.provenance import plan_facts
 from chipwise.planning.result import Mend, Plan, Sensitivity
+from chipwise.planning.rolling import WINDOW_MONTHS
 from chipwise.planning.runway import runway
 from chipwise.planning.sensitivity import questions, sensitivities
 from chipwise.planning.snapshot import snapshot_with
@@ -31,6 +35,7 @@ from chipwise.planning.tree import build_tree
 from chipwise.scenario import load_scenario
 from chipwise.scenario.objects import Scenario
 
+Mode = Literal["tree", "rolling"]
 OnProgress = Callable[[int, int, str], None]
 STAGES = 6
 MOST_FUTURES_ALONE = 60
@@ -91,6 +96,8 @@ def plan(
     draws: int = 200_000,
     must_meet: bool = False,
     with_sensitivity: bool = True,
+    mode: Mode = "tree",
+    window_months: int = WINDOW_MONTHS,
     catalogue: Catalogue | None = None,
     on_progress: OnProgress = _silent,
 ) -> Plan:
@@ -108,6 +115,10 @@ def plan(
         Treat every deadline as binding: missed training work is then infeasible instead of deferred.
     with_sensitivity : bool
         Solve again for each number worth moving.
+    mode : {"tree", "rolling"}
+        All futures at once, or planned anew at every node with what is known there and `window_months` seen ahead; a
+        rolled plan is set against the one over the whole tree.
+    window_months : int
     on_progress : callable
         Called with ``(done, total, message)``.
 
@@ -138,6 +149,10 @@ def plan(
     on_progress(1, STAGES, "yields, then the plan over every future")
     posed = pose(chosen, catalogue, known_on, whole_servers=True, access=access, tree=tree)
     account.refuse_without_money(posed, chosen)
+    whole = posed
+    if mode == "rolling":
+        on_progress(1, STAGES, "planned again at every node, with what is known there")
+        posed = rolled_plan(whole, window_months)
     reading = PlanReading(posed.model, posed.solved, catalogue)
     on_progress(2, STAGES, "runway: four senses, Monte Carlo")
     lasts = runway(
@@ -154,6 +169,7 @@ def plan(
         _refuse_missed_work(posed, limits, mending)
     moved = _moved(chosen, posed, reading, catalogue, known_on, on_progress) if with_sensitivity else ()
     worth = _worth_of_knowing(posed) if with_sensitivity else ()
+    built = stock_built(whole) if with_sensitivity else None
     on_progress(5, STAGES, "facts behind the plan")
     stock = account.stock_rows(chosen, catalogue, known_on)
     users = account.users_rows(chosen)
@@ -181,9 +197,12 @@ def plan(
         mends=mending,
         binding_limits=limits,
         insights=(
+            *account.regret_sentence(whole, posed, window_months),
+            *account.risk_sentence(posed),
             *insights(reading, moved),
             *worth,
             *account.held_in_doubt(stock),
+            *(() if built is None else (built.sentence(),)),
             *stock_sentences(posed.inputs),
             *account.users_sentence(users),
         ),
@@ -194,5 +213,15 @@ def plan(
         facts=plan_facts(chosen, posed.inputs.chips, posed.yields, lasts, catalogue),
         warnings=tuple(account.warnings(chosen, posed, left_out)),
         assumptions=account.assumptions(chosen),
-        settings={"seed": seed, "draws": draws, "reveal_months": REVEAL_MONTHS, "expected_tokens_missed": unmet_tokens},
+        settings={
+            "seed": seed,
+            "draws": draws,
+            "reveal_months": REVEAL_MONTHS,
+            "expected_tokens_missed": unmet_tokens,
+            "grid": grid_name(chosen),
+        },
+        mode=mode,
+        rolling=account.rolling_rows(whole, posed, window_months),
+        stock_building={} if built is None else built.to_dict(),
+        risk=account.risk_rows(posed),
     )

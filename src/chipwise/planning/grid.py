@@ -25,6 +25,11 @@ def in_quarters(scenario: Scenario) -> bool:
     return horizon.grid == "quarters" or (horizon.grid == "auto" and horizon.months > LONGEST_MONTHLY)
 
 
+def grid_name(scenario: Scenario) -> str:
+    """The grid in words."""
+    return "months, then quarters" if in_quarters(scenario) else "months"
+
+
 def period_starts(scenario: Scenario, reveal_months: int) -> tuple[int, ...]:
     """First month of each period, counted from the month of the decision.
 

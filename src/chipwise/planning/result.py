@@ -199,6 +199,10 @@ class Plan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     insights: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
+    mode: str = "tree"
+    rolling: Mapping[str, Any] = field(default_factory=dict)
+    stock_building: Mapping[str, Any] = field(default_factory=dict)
+    risk: Mapping[str, Any] = field(default_factory=dict)
     users: tuple[Mapping[str, Any], ...] = ()
 
     _repr_html_ = shown_in_notebook
@@ -229,6 +233,10 @@ class Plan:
                 "mends": [mend.to_dict() for mend in self.mends],
                 "binding_limits": list(self.binding_limits),
                 "insights": list(self.insights),
+                "mode": self.mode,
+                "rolling": dict(self.rolling),
+                "stock_building": dict(self.stock_building),
+                "risk": dict(self.risk),
             },
             "users": [dict(entry) for entry in self.users],
             "finance": dict(self.finance),

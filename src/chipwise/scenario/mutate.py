@@ -8,7 +8,7 @@ from typing import Any
 
 from chipwise.core.errors import ScenarioError
 from chipwise.core.names import nearest_names
-from chipwise.scenario.objects import Quantity, Scenario
+from chipwise.scenario.objects import OutlookNode, Quantity, Scenario, TokenPath
 
 
 def quantities(value: object) -> Iterator[Quantity]:
@@ -71,3 +71,91 @@ def with_values(scenario: Scenario, changes: Mapping[str, float]) -> Scenario:
         full[name] = float(value)
     changed: Scenario = _rebuilt(scenario, full)
     return changed
+
+
+PATH_PLACE = "demand.inference.path_probabilities."
+
+
+def with_settings(scenario: Scenario, changes: Mapping[str, float]) -> Scenario:
+    """The scenario with some numbers changed; probabilities that must sum to one are rescaled around the one changed.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    changes : mapping of str to float
+        Place of a number in the file (``finance.cash``, ``rules_outlook.root.next.branches[1].p``,
+        ``demand.inference.path_probabilities.high``) → new value, in the unit after conversion (`chipwise scenario
+        show`).
+
+    Raises
+    ------
+    ScenarioError
+        For a place that has no number, or a probability outside 0 to 1.
+    """
+    changed = scenario
+    branches = {child.probability.id for node in scenario.outlook.root.walk() for child in node.children}
+    paths = {f"{PATH_PLACE}{path.name}": path.name for path in scenario.demand.paths}
+    for key, value in changes.items():
+        full = key if key in branches else f"scenario/{scenario.id}#{key}"
+        if full in branches:
+            _demand_share(key, value)
+            changed = with_branch_probability(changed, full, value)
+        elif key in paths:
+            _demand_share(key, value)
+            changed = _with_path(changed, paths[key], value)
+        else:
+            changed = with_values(changed, {key: value})
+    said = tuple(f"changed for this run: {key} = {value:g}" for key, value in changes.items())
+    return dataclasses.replace(changed, warnings=(*said, *changed.warnings))
+
+
+def _demand_share(key: str, value: float) -> None:
+    if not 0.0 <= value <= 1.0:
+        raise ScenarioError(f"{value:g} is no probability", place=key, allowed="0 to 1")
+
+
+def _others(old: float, new: float, place: str) -> float:
+    """Factor on the other shares."""
+    if old >= 1.0:
+        if new < 1.0:
+            raise ScenarioError("nothing else may happen in its place", place=place, allowed="1")
+        return 1.0
+    return (1.0 - new) / (1.0 - old)
+
+
+def with_branch_probability(scenario: Scenario, id: str, value: float) -> Scenario:
+    """The scenario with one branch more or less probable; its siblings share the rest in their proportions."""
+
+    def rebuilt(node: OutlookNode) -> OutlookNode:
+        mine = next((child for child in node.children if child.probability.id == id), None)
+        children = tuple(rebuilt(child) for child in node.children)
+        if mine is not None:
+            factor = _others(mine.probability.value, value, id)
+            children = tuple(
+                dataclasses.replace(
+                    child,
+                    probability=_moved(
+                        child.probability, value if child.probability.id == id else child.probability.value * factor
+                    ),
+                )
+                for child in children
+            )
+        return dataclasses.replace(node, children=children)
+
+    outlook = dataclasses.replace(scenario.outlook, root=rebuilt(scenario.outlook.root))
+    return dataclasses.replace(scenario, outlook=outlook)
+
+
+def _moved(quantity: Quantity, value: float) -> Quantity:
+    return dataclasses.replace(quantity, value=value, low=min(quantity.low, value), high=max(quantity.high, value))
+
+
+def _with_path(scenario: Scenario, name: str, value: float) -> Scenario:
+    old = next(path.probability for path in scenario.demand.paths if path.name == name)
+    factor = _others(old, value, f"{PATH_PLACE}{name}")
+
+    def moved(path: TokenPath) -> TokenPath:
+        return dataclasses.replace(path, probability=value if path.name == name else path.probability * factor)
+
+    demand = dataclasses.replace(scenario.demand, paths=tuple(moved(path) for path in scenario.demand.paths))
+    return dataclasses.replace(scenario, demand=demand)
