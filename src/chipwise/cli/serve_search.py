@@ -108,6 +108,8 @@ def _show(question: Question, found: Found, pareto: bool, top: int) -> None:
         typer.echo(f"evidence: {shown[0].evidence}")
         if any(entry.mode == "disaggregated" for entry in shown):
             typer.echo("note: pools apart were not judged on measured runs; their intervals are those of one pool")
+    if shown and question.tpot_s is None and question.ttft_s is None:
+        typer.echo("note: no target (--tpot-ms, --ttft-ms): the highest rate, however slow each user is served")
     causes = list(dict.fromkeys(_cause(entry) for entry in found.rejected))
     if not found.setups:
         typer.echo("no set-up is feasible:")

@@ -65,7 +65,7 @@ def search_setups(question: Question, catalogue: Any, *, top: int = 5, pareto: b
                 size, out, entry = found
                 count, pruned = count + size, pruned + out
                 points.append(entry)
-    if not points and unknown is not None and not rejected[1:]:
+    if unknown is not None and all(entry.mode == "any" for entry in rejected) and not points:
         raise unknown
     feasible = sum(int(entry.feasible.sum()) for entry in points)
     return Found(

@@ -175,14 +175,30 @@ def _collectives(setup: Setup, own: Number, passing: Number) -> Number:
         scatter = collective("reduce_scatter", setup.topology, spread, layout.group).time_s
         exchange = gather + scatter
         assert work.experts is not None
-        if layout.data > work.experts.chosen:  # each token goes to its experts alone, which is less than to everyone
-            sent = own * work.experts.chosen * work.hidden * 2.0
-            exchange = least(exchange, 2.0 * collective("all_to_all", setup.topology, sent, layout.group).time_s)
+        if layout.data > work.experts.chosen:
+            exchange = least(exchange, _sent(setup, own))
         total = total + routed * exchange
     if layout.pipeline > 1:
         send = collective("send_recv", setup.topology, message, min(layout.chips, layout.group * 2)).time_s
         total = total + (layout.pipeline - 1) * send
     return total
+
+
+def _sent(setup: Setup, own: Number) -> Number:
+    """Each token to the places of its experts and back, which is less than to everyone where experts are spread wide.
+
+    A place is a server where the group spans several, since a token crosses the network once for all its experts
+    there, else a chip; tokens go out in the format of the weights and come back in 16 bits (DeepEP).
+    """
+    layout, work = setup.layout, setup.work
+    assert work.experts is not None
+    nodes = layout.group / max(setup.topology.node_chips, 1)
+    places = nodes if nodes > 1.0 else float(layout.group)
+    reached = places * (1.0 - (1.0 - 1.0 / places) ** work.experts.chosen)
+    each = own * reached * work.hidden
+    out = (1.0 if setup.precision in ("fp8", "int8") else 2.0) * each
+    there = collective("all_to_all", setup.topology, out, layout.group).time_s
+    return there + collective("all_to_all", setup.topology, 2.0 * each, layout.group).time_s
 
 
 def decode_core(setup: Setup, sequences: Number, context: Number, queries: float = 1.0) -> Parts:
