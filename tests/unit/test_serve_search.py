@@ -8,8 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from chipwise.catalogue import load_catalogue
+from chipwise.catalogue.rent import rent_of
 from chipwise.cli.main import build_app
-from chipwise.core.errors import InputError
+from chipwise.core.errors import InputError, Undetermined
 from chipwise.perf.infer import pools as pools_module
 from chipwise.perf.infer.asked import question_of
 from chipwise.perf.infer.compiled import KNOTS, compiled
@@ -36,7 +37,7 @@ def asked(model: str = "qwen3-32b", chip: str | None = "h200-sxm", **changes: An
 
 
 def found(**changes: Any) -> Found:
-    return search_setups(asked(**changes), load_catalogue(), top=1000)
+    return search_setups(asked(**changes), top=1000)
 
 
 def test_every_setup_is_decided_and_keeps_to_targets_memory_and_littles_law() -> None:
@@ -69,7 +70,7 @@ MODES = ("aggregated", "disaggregated")
 
 def test_no_layout_tried_one_by_one_beats_the_answer() -> None:
     question = asked(mode="aggregated", engine="vllm")
-    answer = search_setups(question, load_catalogue())
+    answer = search_setups(question)
     best = 0.0
     for layout in space(question.model, 32, tensor_limit=8):
         tables = compiled(
@@ -88,6 +89,22 @@ def test_no_layout_tried_one_by_one_beats_the_answer() -> None:
                 if float(load.tpot_s) <= 0.03 and float(load.ttft_s) <= 2.0:
                     best = max(best, float(load.output_tokens_per_s) * (32 // layout.chips) / 32)
     assert answer.setups[0].output_tokens_per_s_per_chip.value == pytest.approx(best, rel=0.01)
+
+
+def test_the_cost_is_the_rent_of_the_chips_used() -> None:
+    best = found().setups[0]
+    rent = rent_of("h200-sxm", load_catalogue())
+    assert rent is not None
+    assert best.usd_per_million_tokens is not None
+    rate = best.output_tokens_per_s_per_chip.value * best.chips_given
+    usd = rent.usd_per_chip_hour * best.chips_used / 3600.0 / rate * 1e6
+    assert best.usd_per_million_tokens.value == pytest.approx(usd)
+    assert found(chip="h20-96").setups[0].usd_per_million_tokens is None
+
+
+def test_nothing_known_of_a_chip_is_undetermined_and_no_refusal() -> None:
+    with pytest.raises(Undetermined, match="no published dense"):
+        found(chip="mi308x", weight_precision="auto")
 
 
 def test_the_frontier_is_beaten_by_no_setup() -> None:
@@ -153,18 +170,18 @@ def test_undominated_is_what_comparing_every_pair_gives() -> None:
 def test_why_not_names_the_true_cause(model: str, chip: str, chips: int, layout: str, cause: str) -> None:
     precision = "auto" if chip == "rtx-4090" else "fp8"
     question = asked(model, chip, chips=chips, weight_precision=precision, engine="vllm")
-    best = search_setups(question, load_catalogue()).setups
-    answer = judged(question, load_catalogue(), layout_from_text(layout), best[0] if best else None)
+    best = search_setups(question).setups
+    answer = judged(question, layout_from_text(layout), best[0] if best else None)
     assert cause in answer["cause"]
 
 
 def test_why_not_names_the_target_that_is_missed() -> None:
     slow = asked(tpot_s=0.002, mode="aggregated", engine="vllm")
-    answer = search_setups(slow, load_catalogue())
+    answer = search_setups(slow)
     assert not answer.setups
     assert all("TPOT" in entry.cause or "memory" in entry.cause for entry in answer.rejected)
     late = asked(ttft_s=0.01, mode="aggregated", engine="vllm")
-    assert any("TTFT" in entry.cause for entry in search_setups(late, load_catalogue()).rejected)
+    assert any("TTFT" in entry.cause for entry in search_setups(late).rejected)
 
 
 def test_prefill_and_decode_on_chips_of_two_kinds() -> None:

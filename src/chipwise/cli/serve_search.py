@@ -71,10 +71,10 @@ def search_command(
         mode=mode,
         options=Options(draft_tokens=drafts, acceptance=acceptance),
     )
-    found = search_setups(question, catalogue, top=top)
+    found = search_setups(question, top=top)
     asked: dict[str, Any] = {}
     if layout is not None:
-        asked = judged(question, catalogue, layout_from_text(layout), found.setups[0] if found.setups else None)
+        asked = judged(question, layout_from_text(layout), found.setups[0] if found.setups else None)
     if as_json:
         answer = {**question.to_dict(), **found.to_dict()}
         print_json({**answer, **({"why_not": {"asked": layout, **asked}} if asked else {})})
@@ -97,9 +97,20 @@ def _seconds(value: float | None, option: str) -> float | None:
 def _show(question: Question, found: Found, pareto: bool, top: int) -> None:
     shown = found.pareto if pareto else found.setups
     title = f"{question.text()}; {'frontier, ' if pareto else ''}means with 90 % intervals"
-    head = ["", "set-up", "engine", "weights/cache", "token/s/chip", "90 %", "token/s/user", "TPOT ms", "TTFT ms"]
+    head = [
+        "",
+        "set-up",
+        "engine",
+        "weights/cache",
+        "token/s/chip",
+        "90 %",
+        "token/s/user",
+        "TPOT ms",
+        "TTFT ms",
+        "USD/Mtoken",
+    ]
     rows = [_row(place, entry) for place, entry in enumerate(shown, 1)]
-    print_table(rows, head, right=(0, 4, 5, 6, 7, 8), title=title)
+    print_table(rows, head, right=(0, 4, 5, 6, 7, 8, 9), title=title)
     typer.echo(
         f"{found.space:,} set-ups decided in {found.seconds:.2f} CPU s: {found.pruned:,} without a time (memory, "
         f"limits, links, or beaten by another of no more chips), {found.feasible:,} meet the targets"
@@ -141,4 +152,5 @@ def _row(place: int, entry: Served) -> tuple[object, ...]:
         f"{entry.tokens_per_s_per_user:,.1f}",
         f"{entry.tpot_s.value * 1e3:,.1f}",
         f"{entry.ttft_s.value * 1e3:,.0f}",
+        "-" if entry.usd_per_million_tokens is None else f"{entry.usd_per_million_tokens.value:,.2f}",
     )

@@ -104,6 +104,7 @@ def question_of(
             group_limit(one, catalogue.server_of(one.id)),
             group_limit(other, catalogue.server_of(other.id)),
         ),
+        catalogue=catalogue,
         modes=("disaggregated",) if apart else modes,
         options=options or Options(),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from chipwise.catalogue.rent import rent_of
@@ -97,3 +98,18 @@ def cost_of(chip: str, rate: Estimate, catalogue: Any, usd_per_chip_hour: float 
         evidence="scenario",
     )
     return over(hour, rate, 1e6 / 3600.0, "USD", "rent of a chip-hour over its output tokens"), note
+
+
+def cost_of_pools(chips: Mapping[str, int], tokens_per_s: Estimate, catalogue: Any) -> Estimate | None:
+    """USD per million output tokens of so many chips of each kind; None where one has no lawful rent."""
+    value = low = high = 0.0
+    for chip, count in chips.items():
+        rent = rent_of(chip, catalogue)
+        if rent is None:
+            return None
+        value, low, high = (
+            total + count * rate
+            for total, rate in ((value, rent.usd_per_chip_hour), (low, rent.low), (high, rent.high))
+        )
+    hour = Estimate(value=value, low=low, high=high, unit="USD/h", method="rents of chip-hours", evidence="scenario")
+    return over(hour, tokens_per_s, 1e6 / 3600.0, "USD", "rents of the chips used over their output tokens")

@@ -95,6 +95,7 @@ def _nothing(asked: Asked, options: Options, found: Compiled, lengths: tuple[flo
         weight_precisions=(),
         kv_precisions=(),
         tensor_limits=(1, 1),
+        catalogue=None,
         tpot_s=None if asked.load == "open" else asked.tpot_s,
         ttft_s=None if asked.load == "open" else asked.ttft_s,
         load=REGIMES[asked.load],

@@ -32,6 +32,8 @@ class Question:
     tpot_s, ttft_s, gap_s : float, optional
         Targets: means of time per token and to the first, and the longest gap of a step with a chunk.
     engines, weight_precisions, kv_precisions : tuple of str
+    catalogue : Catalogue
+        Where servers, networks and rents are looked up.
     modes : tuple of str
         ``aggregated``, ``disaggregated`` or both.
     load : str
@@ -48,6 +50,7 @@ class Question:
     weight_precisions: tuple[str, ...]
     kv_precisions: tuple[str, ...]
     tensor_limits: tuple[int, int]
+    catalogue: Any
     tpot_s: float | None = None
     ttft_s: float | None = None
     gap_s: float | None = None
@@ -125,6 +128,8 @@ class Found:
         Feasible and beaten by none in both tokens/s per user and per chip.
     rejected : tuple of Rejected
         Every layout without a feasible set-up, and why.
+    facts : tuple of str
+        Ids of the figures used.
     """
 
     space: int
@@ -135,6 +140,7 @@ class Found:
     setups: tuple[Served, ...]
     pareto: tuple[Served, ...]
     rejected: tuple[Rejected, ...]
+    facts: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types for JSON."""
@@ -147,4 +153,5 @@ class Found:
             "setups": [entry.to_dict() for entry in self.setups],
             "pareto": [entry.to_dict() for entry in self.pareto],
             "rejected": [entry.to_dict() for entry in self.rejected],
+            "facts": list(self.facts),
         }

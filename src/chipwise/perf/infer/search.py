@@ -12,6 +12,7 @@ import numpy as np
 
 from chipwise.core.errors import InputError, Undetermined
 from chipwise.core.fact import Estimate
+from chipwise.perf.infer.bill import cost_of_pools
 from chipwise.perf.infer.compiled import KNOTS, Compiled, compiled
 from chipwise.perf.infer.layouts import cannot_be
 from chipwise.perf.infer.load import Load
@@ -21,7 +22,7 @@ from chipwise.perf.infer.pools import Decode, Pools, Prefill, decode_pool, match
 from chipwise.perf.infer.predict import interval
 from chipwise.perf.infer.question import Found, Question
 from chipwise.perf.infer.served import Pool, Served
-from chipwise.perf.infer.setup import Layout
+from chipwise.perf.infer.setup import Layout, facts_of
 from chipwise.perf.infer.why import Rejected, why_not
 from chipwise.perf.operators import EVIDENCE
 
@@ -31,7 +32,7 @@ CHUNKS = (512.0, 1024.0, 2048.0, 4096.0, 8192.0, 16384.0)
 METHOD = "closed form on the operator tables and the engine's own time"
 
 
-def search_setups(question: Question, catalogue: Any, *, top: int = 5, pareto: bool = True) -> Found:
+def search_setups(question: Question, *, top: int = 5, pareto: bool = True) -> Found:
     """Every set-up of the space, decided; the best of each layout, the frontier, and why the rest was rejected.
 
     Parameters
@@ -50,14 +51,16 @@ def search_setups(question: Question, catalogue: Any, *, top: int = 5, pareto: b
     count = pruned = 0
     points: list[Points] = []
     rejected: list[Rejected] = []
+    facts: dict[str, None] = {}
     unknown: Exception | None = None
     for formats in question.formats():
         try:
-            tables = _tables(question, formats, catalogue)
+            tables = _tables(question, formats)
         except (Undetermined, InputError) as error:
             unknown = unknown or error
             rejected.append(Rejected(mode="any", cause=error.message, layout=None, **formats))
             continue
+        facts |= dict.fromkeys((*facts_of(tables[0].setup), *facts_of(tables[1].setup)))
         for found in _evaluated(question, tables, formats):
             if isinstance(found, Rejected):
                 rejected.append(found)
@@ -77,10 +80,11 @@ def search_setups(question: Question, catalogue: Any, *, top: int = 5, pareto: b
         setups=tuple(best_of_each(points, top)),
         pareto=tuple(frontier(points)) if pareto else (),
         rejected=tuple(rejected),
+        facts=tuple(facts),
     )
 
 
-def judged(question: Question, catalogue: Any, layout: Layout, best: Served | None) -> dict[str, Any]:
+def judged(question: Question, layout: Layout, best: Served | None) -> dict[str, Any]:
     """One layout of the user's own: its best set-up, and why it is not the answer.
 
     Parameters
@@ -100,7 +104,7 @@ def judged(question: Question, catalogue: Any, layout: Layout, best: Served | No
                 question.chip,
                 question.model,
                 (layout,),
-                catalogue=catalogue,
+                catalogue=question.catalogue,
                 draft=question.options.draft_tokens,
                 **formats,
             )
@@ -133,7 +137,7 @@ def _compared(own: Served, best: Served | None) -> str:
     return text
 
 
-def _tables(question: Question, formats: dict[str, str], catalogue: Any) -> tuple[Compiled, Compiled]:
+def _tables(question: Question, formats: dict[str, str]) -> tuple[Compiled, Compiled]:
     """Tables of the prefill side and of the decode side; one for both where chip and layouts are the same."""
     sides: list[Compiled] = []
     for side, chip in enumerate((question.chip, question.decode_chip)):
@@ -141,7 +145,7 @@ def _tables(question: Question, formats: dict[str, str], catalogue: Any) -> tupl
             chip,
             question.model,
             question.layouts(side),
-            catalogue=catalogue,
+            catalogue=question.catalogue,
             draft=question.options.draft_tokens,
             **formats,
         )
@@ -356,6 +360,10 @@ def _served(
         return Estimate(value=value, low=low, high=high, unit=unit, method=METHOD, evidence=evidence)
 
     output = question.output_tokens
+    per_chip = estimate("output_tps_per_chip", rate * output / question.chips, "token/s")
+    used: dict[str, int] = {}
+    for pool in pools:
+        used[pool.chip_id] = used.get(pool.chip_id, 0) + pool.chips
     return Served(
         mode="aggregated" if len(pools) == 1 else "disaggregated",
         engine=formats["engine"],
@@ -370,7 +378,8 @@ def _served(
         ttft_s=estimate("ttft_mean_ms", ttft_s, "s"),
         longest_gap_s=gap_s,
         requests_per_s=rate,
-        output_tokens_per_s_per_chip=estimate("output_tps_per_chip", rate * output / question.chips, "token/s"),
+        output_tokens_per_s_per_chip=per_chip,
+        usd_per_million_tokens=cost_of_pools(used, per_chip.scaled(question.chips), question.catalogue),
         sent_s=sent_s,
         evidence=evidence,
     )

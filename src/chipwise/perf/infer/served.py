@@ -74,6 +74,8 @@ class Served:
         A step that also reads a whole chunk of prompts.
     output_tokens_per_s_per_chip : Estimate
         Over every chip given, idle ones too.
+    usd_per_million_tokens : Estimate or None
+        Output tokens at the rents of the chips used; None where one has no lawful rent in the catalogue.
     """
 
     mode: str
@@ -90,6 +92,7 @@ class Served:
     longest_gap_s: float
     requests_per_s: float
     output_tokens_per_s_per_chip: Estimate
+    usd_per_million_tokens: Estimate | None
     sent_s: float | None
     evidence: Evidence
 
@@ -135,6 +138,9 @@ class Served:
             "tokens_per_s_per_user": self.tokens_per_s_per_user,
             "output_tokens_per_s_per_chip": span(self.output_tokens_per_s_per_chip),
             "output_tokens_per_s": self.output_tokens_per_s_per_chip.value * self.chips_given,
+            "usd_per_million_output_tokens": None
+            if self.usd_per_million_tokens is None
+            else span(self.usd_per_million_tokens),
             "cache_sent_s": self.sent_s,
             "evidence": self.evidence,
         }
