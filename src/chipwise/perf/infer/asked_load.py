@@ -15,6 +15,9 @@ from chipwise.perf.tables import constant, read_rows
 LOADS = ("closed", "saturated", "static", "open", "mlperf-offline", "mlperf-server", "mlperf-interactive")
 """Loads by the name the command line takes."""
 
+OFFLINE_BATCH = 1024.0
+"""Requests of one copy in an offline submission, at least."""
+
 REGIMES = {
     "closed": "closed",
     "saturated": "max_load",
@@ -77,11 +80,30 @@ def completed(asked: Asked) -> Asked:
                 output_tokens=asked.output_tokens or float(row["output_tokens"]),
                 ttft_s=float(row["ttft_s"]) / TTFT_TAIL if row["ttft_s"] else None,
                 tpot_s=float(row["tpot_s"]) / TPOT_TAIL if row["tpot_s"] else None,
+                weight_precision=_submitted(asked),
+                kv_precision="fp8"
+                if asked.kv_precision == "auto" and asked.chip.rates.get("fp8")
+                else asked.kv_precision,
+                options=dataclasses.replace(asked.options, batch_cap=_tuned(asked, scenario)),
             )
     known = sorted({f"{row['prefix']} {row['scenario']}" for row in read_rows("infer/mlperf.csv")})
     raise InputError(
         f"MLPerf has no {scenario} scenario of {asked.model.id} here", place="--load", allowed=", ".join(known)
     )
+
+
+def _submitted(asked: Asked) -> str:
+    """Weights of most submissions where none are named: 8 bits where the chip has the rate."""
+    if asked.weight_precision != "auto":
+        return asked.weight_precision
+    return next((name for name in ("fp8", "int8") if asked.chip.rates.get(name)), "auto")
+
+
+def _tuned(asked: Asked, scenario: str) -> float | None:
+    """Most requests of a copy: submissions to the offline scenario raise an engine's default."""
+    if asked.options.batch_cap is not None or scenario != "offline":
+        return asked.options.batch_cap
+    return max(asked.options.cap(asked.engine), OFFLINE_BATCH)
 
 
 def check(asked: Asked) -> None:
