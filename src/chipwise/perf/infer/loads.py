@@ -70,7 +70,9 @@ def answer_load(asked: Asked, catalogue: Any) -> Answer | NotServed:
         return NotServed(model_id=asked.model.id, chip_id=asked.chip.id, cause=_nothing(asked, options, found, lengths))
     best = max(states, key=lambda state: merit(asked, state, found))
     if asked.load.startswith("mlperf"):
-        said_formats = f"MLPerf lengths and targets; {precision} weights and cache in 8 bits where the chip has fp8, as most submissions"
+        said_formats = (
+            f"MLPerf lengths, targets and usual formats: {precision} weights, fp8 cache where the chip has fp8"
+        )
         best = dataclasses.replace(best, notes=(*best.notes, said_formats))
     notes = (*best.notes, *((f"{asked.engine} {asked.engine_version}: {said}",) if said else ()))
     return _answer(asked, found, best, lengths, notes, catalogue)
