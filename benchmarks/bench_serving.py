@@ -1,7 +1,9 @@
-"""How fast the serving simulator is: ``python -m benchmarks.bench_serving [--ten-million]``.
+"""How fast the serving simulator is: ``python -m benchmarks.bench_serving [--ten-million] [--sizing] [--loads]``.
 
 Prints one JSON line per race: requests/s and simulated tokens/s of one core at iteration level, the ratio to a plain
 stepping twin on the same step times, and how far percentiles are from the twin's. Compilation is not counted.
+``--sizing`` sizes three chips for an hour of the Azure trace and runs the fleets on 200 fresh draws; ``--loads`` times
+what a chip carries.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import csv
 import importlib.resources
 import json
+import os
 import resource
 import sys
 import tempfile
@@ -18,9 +21,23 @@ from typing import Any
 
 import numpy as np
 
-from chipwise.serving import Operation, generate, preset, simulate, step_cost
+from chipwise.catalogue import load_catalogue
+from chipwise.serving import (
+    Operation,
+    carried_by_chip,
+    generate,
+    load_workload,
+    preset,
+    simulate,
+    size_fleet,
+    step_cost,
+)
+from chipwise.serving.capacity import Target
+from chipwise.serving.generate import resampled
 from chipwise.serving.long_run import simulate_long
 from chipwise.serving.simulation import Part
+from chipwise.serving.sized import SizedFleet
+from chipwise.serving.sizing import meets
 from chipwise.serving.trace import Trace, build_trace
 from tests.reference.serving_twin import Request, Twin
 
@@ -30,8 +47,15 @@ TWIN_REQUESTS = 3_000
 
 def main() -> None:
     """Every race in turn."""
-    for race in (iteration_level, fleet):
+    os.environ["CHIPWISE_CACHE"] = "off"
+    for race in (iteration_level, fleet) if not {"--sizing", "--loads"} & set(sys.argv) else ():
         for line in race():
+            print(json.dumps(line), flush=True)
+    if "--sizing" in sys.argv:
+        for line in sizing():
+            print(json.dumps(line), flush=True)
+    if "--loads" in sys.argv:
+        for line in loads():
             print(json.dumps(line), flush=True)
     if "--ten-million" in sys.argv:
         print(json.dumps(ten_million(10_000_000)), flush=True)
@@ -119,6 +143,73 @@ def fleet() -> Any:
             "million_tokens_per_s": round(trace.tokens / seconds / 1e6, 1),
             "ttft_p99_s": round(float(np.percentile(result.ttft_s, 99)), 3),
         }
+
+
+SIZED = (
+    ("llama-3.1-8b", "azure", ("h20-96", "l40s", "a100-80-sxm"), 1.0, 0.06, 1.0),
+    ("llama-3.1-8b", "azure", ("h20-96", "l20", "h800-sxm"), 2.0, 0.08, 4.0),
+    ("llama-2-13b", "azure", ("h20-96", "ascend-910b", "a800-80-sxm"), 2.0, 0.06, 2.0),
+)
+"""Model, trace, chips, TTFT and TPOT in s, copies of the trace."""
+
+
+def sizing(fresh: int = 200) -> Any:
+    """Time to size three chips, and how often each fleet meets the target on draws it was not sized on."""
+    for model, name, chips, ttft_s, tpot_s, copies in SIZED:
+        trace = load_workload(name, copies=None if copies == 1.0 else copies)
+        begun, wall = time.process_time(), time.perf_counter()
+        found = size_fleet(model, trace, chips, slo_ttft_s=ttft_s, slo_tpot_s=tpot_s)
+        seconds, wall = time.process_time() - begun, time.perf_counter() - wall
+        fleets = {**found.per_chip, **({"mix": found.mixed} if found.mixed else {})}
+        met = {label: met_on_fresh_draws(fleet, model, trace, found.target, fresh) for label, fleet in fleets.items()}
+        yield {
+            "race": "sizing, three chips",
+            "model": model,
+            "trace": trace.name,
+            "copies": copies,
+            "requests": len(trace),
+            "slo_s": [ttft_s, tpot_s],
+            "cpu_s": round(seconds, 1),
+            "wall_s": round(wall, 1),
+            "chips": {label: dict(fleet.chips) for label, fleet in fleets.items()},
+            "why_not": dict(found.why_not),
+            "fresh_runs": fresh,
+            "share_of_fresh_runs_that_meet_the_slo": met,
+        }
+
+
+def met_on_fresh_draws(fleet: SizedFleet, model: str, trace: Trace, target: Target, runs: int) -> float:
+    """Share of runs on draws from seeds the sizing never saw."""
+    parts = []
+    for chip, layout in fleet.layout.items():
+        cost = step_cost(chip, model, chips=layout["chips_per_replica"])
+        replica = preset(
+            "vllm",
+            max_batch=layout["max_batch"],
+            token_budget=layout["token_budget"],
+            kv_tokens=cost.kv_capacity_tokens,
+            block_tokens=cost.block_tokens,
+        )
+        parts += [(cost, replica)] * fleet.replicas[chip]
+    return sum(meets(parts, resampled(trace, 1_000_000 + k), target)[0] for k in range(runs)) / runs
+
+
+def loads() -> Any:
+    """CPU seconds of one answer to what a chip carries, nothing kept."""
+    catalogue = load_catalogue()
+    for chip in ("h20-96", "l20", "ascend-910b", "a800-80-sxm"):
+        for model in ("llama-2-13b", "llama-2-70b"):
+            carried_by_chip(chip, model, slo_ttft_s=2.0, slo_tpot_s=0.06, catalogue=catalogue)
+            begun = time.process_time()
+            found = carried_by_chip(chip, model, slo_ttft_s=2.0, slo_tpot_s=0.06, catalogue=catalogue)
+            each = found.tokens_per_s_per_chip
+            yield {
+                "race": "what a chip carries",
+                "chip": chip,
+                "model": model,
+                "cpu_s": round(time.process_time() - begun, 3),
+                "tokens_per_s": None if each is None else [round(v) for v in (each.value, each.low, each.high)],
+            }
 
 
 def ten_million(count: int, each: int = 500_000) -> dict[str, Any]:

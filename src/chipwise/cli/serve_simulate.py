@@ -158,6 +158,7 @@ def simulate_command(
         "model": parts[0][0].model_id,
         "chip": ", ".join(counts),
         "chips": sum(counts.values()),
+        "fleet": counts,
         "engine": engine,
         "router": router,
         "trace": workload.name,
@@ -209,13 +210,13 @@ def _write(out: Path, found: SimulationResult, answer: dict[str, Any]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     parquet.write_table(found.to_arrow(), out / "requests.parquet")
     (out / "simulation.json").write_text(dumps(answer), encoding="utf-8")
-    title = f"{answer['model']} on {answer['chips']} x {answer['chip']}, {answer['trace']}"
+    title = f"{answer['model']} on {_fleet_text(answer)}, {answer['trace']}"
     (out / "simulation.svg").write_text(simulation_svg(found, title), encoding="utf-8")
 
 
 def _show(answer: dict[str, Any], out: Path | None) -> None:
     title = (
-        f"{answer['model']} on {answer['chips']} x {answer['chip']}, {answer['engine']}, "
+        f"{answer['model']} on {_fleet_text(answer)}, {answer['engine']}, "
         f"{answer['requests']:,} requests of {answer['trace']}"
     )
     rows = []
@@ -255,6 +256,10 @@ def _show(answer: dict[str, Any], out: Path | None) -> None:
     if out is not None:
         names = ("requests.parquet", "simulation.json", "simulation.svg")
         typer.echo(f"written: {', '.join(str(out / name) for name in names)}")
+
+
+def _fleet_text(answer: dict[str, Any]) -> str:
+    return " + ".join(f"{count} x {chip}" for chip, count in answer["fleet"].items())
 
 
 def _kinds(rows: list[dict[str, Any]]) -> list[tuple[dict[str, Any], int]]:

@@ -130,17 +130,21 @@ def replayed(run: Mapping[str, Any], file: Path, catalogue: Any) -> tuple[dict[s
     from chipwise.serving import preset, read_trace, simulate, step_cost
 
     copies = int(run.get("dp") or 1)
-    together = int(run.get("ep") or 1) if run.get("expert_parallel") else 1
-    lanes = together if together > 1 else 1
+    model = _model_of(str(run["model"]), catalogue)
+    lanes = (
+        copies if model.n_experts else 1
+    )  # data-parallel ranks share the experts, with expert parallelism or without
     kv = run.get("kv") or {}
     cost = step_cost(
         str(run["chip_id"]),
-        _model_of(str(run["model"]), catalogue),
+        model,
         chips=int(run.get("tp") or 1),
         engine=str(run.get("engine") or "vllm"),
         memory_share=kv.get("gpu_memory_utilization"),
         pipeline=int(run.get("pp") or 1),
-        expert_parallel=together,
+        expert_parallel=lanes,
+        weight_precision=_weights(run),
+        kv_precision="fp8" if str(run.get("kv_cache_dtype") or "auto").startswith("fp8") else "auto",
         without=(str(run["chip_id"]),) if run.get("without_own") else (),
         catalogue=catalogue,
     )
@@ -157,6 +161,31 @@ def replayed(run: Mapping[str, Any], file: Path, catalogue: Any) -> tuple[dict[s
     room = "stated" if kv.get("kv_tokens") else "predicted"
     evidence = f"{cost.evidence}; cache of {replica.kv_tokens:,} tokens {room}; prompts share no prefix"
     return _metrics(found.ttft_s, found.tpot_s, found.latency_s), evidence
+
+
+def _weights(run: Mapping[str, Any]) -> str:
+    """Format of the weights a run states; the chip's usual one where it states none.
+
+    Raises
+    ------
+    InputError
+        A quantisation this model has no format for.
+    """
+    stated = str(run.get("quantisation") or run.get("quantization") or "none").casefold()
+    kept = str(run.get("dtype") or "auto").casefold()
+    if stated == "none":
+        return {"bfloat16": "bf16", "bf16": "bf16", "float16": "fp16", "half": "fp16"}.get(kept, "auto")
+    for name, found in (
+        ("fp8", "fp8"),
+        ("fp4", "fp4"),
+        ("awq", "int4"),
+        ("gptq", "int4"),
+        ("int4", "int4"),
+        ("int8", "int8"),
+    ):
+        if name in stated:
+            return found
+    raise InputError(f"quantisation {stated!r}", place="runs.yaml", allowed="none, fp8, fp4, int8, int4, awq or gptq")
 
 
 def _model_of(name: str, catalogue: Any) -> Any:
