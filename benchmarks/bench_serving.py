@@ -182,7 +182,7 @@ def met_on_fresh_draws(fleet: SizedFleet, model: str, trace: Trace, target: Targ
     """Share of runs on draws from seeds the sizing never saw."""
     parts = []
     for chip, layout in fleet.layout.items():
-        cost = step_cost(chip, model, chips=layout["chips_per_replica"])
+        cost = step_cost(chip, model, chips=layout["chips_per_replica"], weight_precision=layout["weight_precision"])
         replica = preset(
             "vllm",
             max_batch=layout["max_batch"],

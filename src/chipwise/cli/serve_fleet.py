@@ -15,6 +15,8 @@ class Engine:
     """Engine options; None leaves the engine's default."""
 
     name: str
+    weight_precision: str = "auto"
+    kv_precision: str = "auto"
     max_batch: int | None = None
     token_budget: int | None = None
     chunk_tokens: int | None = None
@@ -80,14 +82,19 @@ def fleet_of(
     """Replicas from ``--fleet h20-96:2=3,l40s=4`` (CHIP[:CHIPS]=REPLICAS), or from --chip and its kin."""
     from chipwise.serving import step_cost
 
-    priced = "vllm" if options.name == "sarathi" else options.name
+    how: dict[str, Any] = {
+        "engine": "vllm" if options.name == "sarathi" else options.name,
+        "weight_precision": options.weight_precision,
+        "kv_precision": options.kv_precision,
+        "catalogue": catalogue,
+    }
     if (text is None) == (chip is None):
         raise InputError(
             "name one of the two", place="--chip, --fleet", allowed="--chip l40s, or --fleet h20-96:2=3,l40s=4"
         )
     if text is None:
         group = tp if tp is not None else (chips if replicas is None else None)
-        cost = step_cost(str(chip), model, chips=group, engine=priced, catalogue=catalogue)
+        cost = step_cost(str(chip), model, chips=group, **how)
         count = _count(chips, cost.chips, replicas)
         return [(cost, engine_of(options, cost, prefix_tokens))] * count
     fleet: list[Any] = []
@@ -96,7 +103,7 @@ def fleet_of(
         name, _, group_text = kind.partition(":")
         if not name or not number.isdigit() or int(number) < 1 or (group_text and not group_text.isdigit()):
             raise InputError(f"{entry!r}", place="--fleet", allowed="CHIP[:CHIPS PER REPLICA]=REPLICAS, …")
-        cost = step_cost(name, model, chips=int(group_text) if group_text else None, engine=priced, catalogue=catalogue)
+        cost = step_cost(name, model, chips=int(group_text) if group_text else None, **how)
         fleet += [(cost, engine_of(options, cost, prefix_tokens))] * int(number)
     return fleet
 

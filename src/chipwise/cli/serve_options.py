@@ -26,6 +26,7 @@ COPIES = typer.Option(None, "--copies", help="So many independent copies of the 
 SEED = typer.Option(0, "--seed", help="Seed of everything drawn.")
 REQUESTS = typer.Option(10_000, "--requests", help="Requests of a generated workload.")
 JSON = typer.Option(False, "--json", help="JSON for machines.")
+WEIGHTS = typer.Option("auto", "--weight-precision", help="Weights: auto, bf16, fp16, fp8, int8, fp4 or int4.")
 COLUMN = typer.Option([], "--column", help="OURS=THEIRS: a file's column, such as input_tokens=prompt; repeatable.")
 RATE = typer.Option(None, "--rate", help="Requests/s for a file without arrivals: they are drawn.")
 TIME_UNIT = typer.Option(None, "--time-unit", help="s, ms, us or ns: of the file's arrivals.")

@@ -23,6 +23,7 @@ from chipwise.cli.serve_options import (
     SEED,
     TIME_UNIT,
     TRACE,
+    WEIGHTS,
     workload_of,
 )
 from chipwise.core.errors import InputError
@@ -42,6 +43,8 @@ def simulate_command(
     tp: int | None = typer.Option(None, "--tp", help="Chips that hold one copy (default: --chips, else the fewest)."),
     replicas: int | None = typer.Option(None, "--replicas", help="Copies of the model."),
     engine: str = ENGINE,
+    weight_precision: str = WEIGHTS,
+    kv_precision: str = typer.Option("auto", "--kv-precision", help="Cache: auto, bf16, fp16, fp8 or int8."),
     router: str = typer.Option("round robin", "--router", help="round robin, least load, prefix, length split or slo."),
     long_replicas: int = typer.Option(
         0, "--long-replicas", help="Router length split: so many, the last, take long ones."
@@ -110,6 +113,8 @@ def simulate_command(
         workload = patient(workload, patience_s, seed=seed)
     options = Engine(
         name=engine,
+        weight_precision=weight_precision,
+        kv_precision=kv_precision,
         max_batch=max_batch,
         token_budget=token_budget,
         chunk_tokens=chunk_tokens,

@@ -21,6 +21,7 @@ from chipwise.cli.serve_options import (
     SEED,
     TIME_UNIT,
     TRACE,
+    WEIGHTS,
     numbers_by_chip,
     workload_of,
 )
@@ -51,6 +52,7 @@ def size_command(
     copies: float | None = COPIES,
     seed: int = SEED,
     engine: str = ENGINE,
+    weight_precision: str = WEIGHTS,
     requests: int = REQUESTS,
     rate: float | None = RATE,
     column: list[str] = COLUMN,
@@ -106,6 +108,7 @@ def size_command(
         usd_per_chip_hour=numbers_by_chip(usd, "--usd-per-hour"),
         seed=seed,
         engine=engine,
+        weight_precision=weight_precision,
         catalogue=catalogue,
         on_progress=progress,
     )
@@ -205,7 +208,7 @@ def _show_sizing(sizing: Sizing) -> None:
         typer.echo(
             f"replica of {chip}: {layout['chips_per_replica']} chip(s), {layout['max_batch']} requests at once, "
             f"{layout['token_budget']} tokens a step, {layout['requests_per_s_per_replica']:.3g} requests/s; "
-            f"{layout['evidence']}"
+            f"{layout['weight_precision']} weights; {layout['evidence']}"
         )
     for source in sorted({entry for fleet in fleets for entry in fleet.cost.sources}):
         typer.echo(f"price: {source}")

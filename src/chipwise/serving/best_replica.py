@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chipwise.core.errors import InputError
+from chipwise.perf.machine import weight_precision_of
 from chipwise.serving.capacity import Part, Target, candidates
 from chipwise.serving.content_cache import kept
 from chipwise.serving.generate import superposed
@@ -34,6 +35,7 @@ class BestReplica:
     part: Part
     rate_per_s: float
     closed_form_per_s: float
+    weight_precision: str
 
 
 def best_replica(
@@ -55,28 +57,55 @@ def best_replica(
     digest of step costs, limits, trace, target and code (`chipwise.serving.content_cache`).
     """
     found = candidates(chip, model, trace, target, engine, catalogue, weight_precision=weight_precision)
-    return found if isinstance(found, str) else _searched(found, trace, target)
+    return (
+        found
+        if isinstance(found, str)
+        else _searched(found, trace, target, _format(chip, model, weight_precision, catalogue))
+    )
+
+
+def precisions(chip: Any, wanted: str) -> tuple[str, ...]:
+    """Weight formats to try in turn: ``auto`` is the chip's usual one, then 8-bit integers where the chip has them."""
+    return (wanted, "int8") if wanted == "auto" and "int8" in chip.rates else (wanted,)
 
 
 def best_by_group(
-    chip: Any, model: Any, trace: Trace, target: Target, *, engine: str = "vllm", catalogue: Any
+    chip: Any,
+    model: Any,
+    trace: Trace,
+    target: Target,
+    *,
+    engine: str = "vllm",
+    weight_precision: str = "auto",
+    catalogue: Any,
 ) -> list[BestReplica] | str:
     """The same for every number of chips a replica may take, most requests/s per chip first.
 
     A load of a few replicas may be carried with fewer chips by replicas that are not the best per chip.
     """
-    found = candidates(chip, model, trace, target, engine, catalogue)
+    found = candidates(chip, model, trace, target, engine, catalogue, weight_precision=weight_precision)
     if isinstance(found, str):
         return found
     groups = sorted({part[0].chips for part, _ in found})
-    answers = [_searched([pair for pair in found if pair[0][0].chips == size], trace, target) for size in groups]
+    kept_as = _format(chip, model, weight_precision, catalogue)
+    answers = [
+        _searched([pair for pair in found if pair[0][0].chips == size], trace, target, kept_as) for size in groups
+    ]
     best = [answer for answer in answers if not isinstance(answer, str)]
     if not best:
         return next(answer for answer in answers if isinstance(answer, str))
     return sorted(best, key=lambda one: -one.rate_per_s / one.part[0].chips)
 
 
-def _searched(found: list[tuple[Part, float]], trace: Trace, target: Target) -> BestReplica | str:
+def _format(chip: Any, model: Any, precision: str, catalogue: Any) -> str:
+    """The weight format a precision means for this chip and model."""
+    held = catalogue.chip(chip) if isinstance(chip, str) else chip
+    return weight_precision_of(held, catalogue.model(model) if isinstance(model, str) else model, precision)
+
+
+def _searched(
+    found: list[tuple[Part, float]], trace: Trace, target: Target, weight_precision: str
+) -> BestReplica | str:
     answer = kept(
         ("best replica", found, target, digest(trace), REPLICAS, REQUESTS, SHORTEST_S, TOLERANCE, BETTER),
         lambda: _best_of(found, trace, target),
@@ -84,7 +113,7 @@ def _searched(found: list[tuple[Part, float]], trace: Trace, target: Target) -> 
     if answer["rate"] <= 0:
         return f"more than {1 - target.share:.1%} of the requests of {trace.name} miss the targets at any rate tried"
     part, guess = found[answer["place"]]
-    return BestReplica(part=part, rate_per_s=answer["rate"], closed_form_per_s=guess)
+    return BestReplica(part=part, rate_per_s=answer["rate"], closed_form_per_s=guess, weight_precision=weight_precision)
 
 
 def _best_of(found: list[tuple[Part, float]], trace: Trace, target: Target) -> dict[str, Any]:

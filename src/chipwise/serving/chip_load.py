@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from chipwise.core.fact import Estimate
 from chipwise.perf.machine import weight_precision_of
-from chipwise.serving.best_replica import best_replica
+from chipwise.serving.best_replica import best_replica, precisions
 from chipwise.serving.capacity import Target
 from chipwise.serving.readers import read_trace
 from chipwise.serving.trace import Trace
@@ -118,11 +118,8 @@ def carried_by_chip(
     found_model = catalogue.model(model) if isinstance(model, str) else model
     workload = read_trace(trace) if isinstance(trace, str) else trace
     target = Target(ttft_s=slo_ttft_s, tpot_s=slo_tpot_s, share=share)
-    wanted = [weight_precision]
-    if weight_precision == "auto" and "int8" in found_chip.rates:
-        wanted.append("int8")
     why = ""
-    for precision in wanted:
+    for precision in precisions(found_chip, weight_precision):
         named = weight_precision_of(found_chip, found_model, precision)
         answer = _carried(found_chip, found_model, workload, target, engine, precision, named, catalogue)
         if answer.feasible:
