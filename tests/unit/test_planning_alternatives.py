@@ -56,6 +56,32 @@ def test_a_chip_without_a_rate_cannot_be_stood_in_for(catalogue: Catalogue) -> N
         alternatives("kunlun-p800", to="CN", hq="CN", on=DAY, model="llama-2-7b", catalogue=catalogue)
 
 
+def test_what_a_licence_may_bring_is_listed_by_name_with_both_gates(catalogue: Catalogue) -> None:
+    found = alternatives(
+        "h20-96", to="CN", hq="CN", on=dt.date(2026, 11, 23), model="qwen3-32b", catalogue=catalogue, count=100
+    )
+    named = {entry.chip_id: entry for entry in found.by_licence}
+    assert named["h200-sxm"].review_policy == "case_by_case_conditional_2026"
+    assert named["h200-sxm"].import_gate == "conditional_import"
+    assert [entry.chip_id for entry in found.by_licence] == sorted(named)
+    assert "b200-sxm" not in named
+    assert named["h200-sxm"].chips >= named["h200-sxm"].chips_for_one.value * 100 - 1e-6
+
+
+def test_what_has_no_rate_stays_undetermined_with_its_reason(stand_ins) -> None:
+    ranked = {entry.chip_id for entry in (*stand_ins.free, *stand_ins.counsel, *stand_ins.by_licence)}
+    assert stand_ins.undetermined
+    assert not ranked & set(stand_ins.undetermined)
+    assert all(stand_ins.undetermined.values())
+
+
+def test_training_ranks_only_what_fits(catalogue: Catalogue) -> None:
+    found = alternatives("h800-sxm", to="CN", hq="CN", on=DAY, model="llama-2-70b", work="train", catalogue=catalogue)
+    values = [entry.chips_for_one.value for entry in found.free]
+    assert values == sorted(values)
+    assert all(entry.chips >= 1 for entry in found.free)
+
+
 @pytest.mark.parametrize(
     ("text", "day"),
     [

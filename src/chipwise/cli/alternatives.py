@@ -83,8 +83,8 @@ def _show(found: Any) -> None:
         if len(entries) > MOST_ROWS:
             typer.echo(f"  and {len(entries) - MOST_ROWS} more: --json")
     typer.echo(
-        f"{found.licence_or_barred} chips would normally be refused or are barred on the day; {len(found.undetermined)} "
-        "more are undetermined: they cannot do this work, or a figure is not published"
+        f"{found.licence_or_barred} chips would normally be refused or are barred on the day; "
+        f"{len(found.undetermined)} more are undetermined: they cannot do this work, or a figure is not published"
         + (f" ({_some(found.undetermined)})." if found.undetermined else ".")
     )
     typer.echo("Whether a maker sells a chip at all is not asked here.")

@@ -1,8 +1,8 @@
 """Which lawful chips could do the work of one chip, and how many of each: physics beside the law of a day.
 
-Only chips the law leaves free on the day are ranked. What it leaves to counsel, and what may be had by a licence that is
-weighed case by case, is listed by name without a rank; what would be refused is counted, not listed: this answers what
-may be used, never what would come close to a line.
+Only chips the law leaves free on the day are ranked. What it leaves to counsel, and what may be had by a licence that
+is weighed case by case, is listed by name without a rank; what would be refused is counted, not listed: this answers
+what may be used, never what would come close to a line.
 """
 
 from __future__ import annotations
