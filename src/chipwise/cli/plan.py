@@ -29,6 +29,7 @@ def plan_command(
     mode: str = typer.Option("tree", "--mode", help="tree: all futures at once; rolling: planned anew each period."),
     window: int = typer.Option(12, "--window", min=1, max=240, help="Months seen ahead in rolling mode."),
     settings: list[str] = typer.Option([], "--set", metavar="PLACE=NUMBER", help="Change one number; may be repeated."),
+    quality: Path | None = typer.Option(None, "--quality", help="Quality file: where a smaller model is good enough."),
     as_json: bool = typer.Option(False, "--json", help="Print plan.json instead of the summary."),
     explain: bool = typer.Option(False, "--explain", help="Print reasons, citations and every source as well."),
     catalog: list[Path] = CATALOG,
@@ -40,6 +41,7 @@ def plan_command(
     from chipwise.planning import plan
     from chipwise.scenario import load_scenario
     from chipwise.scenario.mutate import with_settings
+    from chipwise.scenario.quality import with_quality
 
     day = parse_date(known_on, "--known-on")
     _check_target(out)
@@ -48,6 +50,8 @@ def plan_command(
     changes = _settings(settings)
     catalogue = catalogue_with(catalog)
     loaded = [with_settings(load_scenario(name, catalogue=catalogue), changes) for name in scenarios]
+    if quality is not None:
+        loaded = [with_quality(scenario, quality, catalogue) for scenario in loaded]
     documents: list[dict[str, Any]] = []
     for scenario in loaded:
         started = time.perf_counter()
