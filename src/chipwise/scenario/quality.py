@@ -143,9 +143,6 @@ class _Reader:
         from chipwise.files.yaml_tree import path_text
 
         source = row.get("src") or row.get("assume")
-        path = ".".join(f"{part}" if isinstance(part, str) else f"[{part}]" for part in (*place, key)).replace(
-            ".[", "["
-        )
         return Quantity(
             id=f"quality/{self.scenario.id}#{path_text((*place, key))}",
             value=float(row[key]),
