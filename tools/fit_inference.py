@@ -128,6 +128,7 @@ class Table:
         self.output = np.array([point.case.output_tokens for point in points])
         self.layers = np.array([point.parts.setup.work.layers for point in points])
         self.data = np.array([float(point.parts.setup.layout.data) for point in points])
+        self.equal = np.array([float(point.case.equal) for point in points])
         self.scale = np.array([point.parts.rate_scale for point in points])
 
     def logs(self, theta: np.ndarray) -> dict[str, np.ndarray]:
@@ -139,7 +140,7 @@ class Table:
         elif self.kind == "closed":
             load = closed_loop(
                 self.decode, self.prompt, self.lone, terms,
-                wanted=self.wanted, most=self.batch, copies_of_attention=self.data, **shared,
+                wanted=self.wanted, most=self.batch, equal=self.equal, copies_of_attention=self.data, **shared,
             )  # fmt: skip
         else:
             load = saturated(

@@ -10,6 +10,7 @@ Mean-value analysis of a closed network: Reiser and Lavenberg 1980; Schweitzer's
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,9 @@ from chipwise.perf.infer.step import Parts
 from chipwise.perf.infer.terms import Terms
 
 Number = Any
+
+LOCKED = 4.0
+"""Requests of equal length that keep starting together; more of them drift apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,14 +94,16 @@ def closed_loop(
     output_tokens: Number,
     layers: Number,
     copies_of_attention: Number = 1.0,
+    equal: Number = 0.0,
 ) -> Load:
     """`wanted` requests of one copy always in flight; those beyond `most` wait for memory.
 
     Notes
     -----
     TPOT = step + share * batch / output * prompt: whoever finishes is replaced by one whose prompt others wait for.
-    TTFT = front end + R + half a wave of prompts + two steps, where R solves a closed network of one prefill server of
+    TTFT = front end + R + a share of a wave of prompts + two steps, where R solves a closed network of one prefill server of
     service P and think time Z = output * TPOT: ``R^2 + R (Z - P - w P (N - 1)) - P Z = 0``.
+    `equal` is 1 where all requests have one length: those that start together then end together, and wait again.
     """
     batch = _least(wanted, most)
     apart = waiting(terms, copies_of_attention)
@@ -108,7 +114,8 @@ def closed_loop(
     think = output_tokens * tpot
     middle = think - service - terms.queue * each * (batch - 1.0)
     reading = 0.5 * (_root(middle * middle + 4.0 * service * think) - middle)
-    ttft = terms.front_s + reading + terms.wave * (batch - 1.0) * each + 2.0 * step
+    together = equal * terms.lock * (1.0 - _decay((batch - 1.0) / LOCKED)) * service
+    ttft = terms.front_s + reading + terms.wave * (batch - 1.0) * each + together + 2.0 * step
     inside = ttft + tpot * (output_tokens - 1.0)
     ttft = ttft + inside * (wanted - batch) / batch
     rate = wanted / (ttft + tpot * (output_tokens - 1.0))
@@ -192,6 +199,14 @@ def _least(first: Number, second: Number) -> Number:
     import numpy as np
 
     return np.minimum(first, second)
+
+
+def _decay(value: Number) -> Number:
+    if isinstance(value, (int, float)):
+        return math.exp(-value)
+    import numpy as np
+
+    return np.exp(-value)
 
 
 def _root(value: Number) -> Number:

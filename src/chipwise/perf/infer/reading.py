@@ -55,6 +55,8 @@ class ServingCase:
         ``closed``, ``static``, ``max_load``, ``backlog``, ``mlperf_offline`` or ``server``.
     years : float
         Age of an MLPerf submission against the year its regime was taught at, years; 0 for everything else.
+    equal : bool
+        Every request has the stated lengths.
     doubtful : bool
         The stated format or model cannot be right; the row is predicted but must not teach.
     rate_fault : str
@@ -79,6 +81,7 @@ class ServingCase:
     rate_fault: str
     notes: str
     years: float = 0.0
+    equal: bool = False
 
 
 @functools.cache
@@ -173,6 +176,7 @@ def read_serving_case(row: Mapping[str, str], catalogue: Any, *, without: tuple[
         doubtful=row.get("id") in DOUBTFUL_ROWS or weights.startswith("stated weights exceed"),
         rate_fault="faulty: chips counted as the square of the expert group" if squared else "",
         years=_years(row),
+        equal=row.get("kind") != "inferencex" and "means over" not in (row.get("notes") or ""),
         notes="; ".join(text for text in (lengths[2], weights, cache, note, plain) if text),
     )
 

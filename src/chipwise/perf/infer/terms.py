@@ -25,6 +25,7 @@ FIELDS = (
     "prompt_share",
     "queue",
     "wave",
+    "lock",
     "front_s",
     "regime",
 )
@@ -83,6 +84,8 @@ class Terms:
         Factor on prompt work; share of it that the decoding of others waits for.
     queue, wave : float or array
         Weight of the prefill queue; prompts of a starting wave that one waits for, as a share of those in flight.
+    lock : float or array
+        Prompts that one waits for where requests of equal length start and end together.
     front_s : float or array
         Time before a request is scheduled, s.
     regime : float or array
@@ -104,6 +107,7 @@ class Terms:
     prompt_share: Any
     queue: Any
     wave: Any
+    lock: Any
     front_s: Any
     regime: Any
 
@@ -196,6 +200,7 @@ def term_names(
         "prompt_share": ("prompt_share",),
         "queue": ("queue",),
         "wave": ("wave",) if settled else (),
+        "lock": ("lock",),
         "front_s": (f"front_s.{engine}",),
         "regime": () if regime in LITTLE else (f"regime.{regime}",),
     }
