@@ -1,6 +1,7 @@
 """Serving figures against measured points: groups are source, chip, evidence and regime.
 
-A row that cannot be true by a general rule (`chipwise.perf.infer.audit`) is listed with its reason and not scored.
+A row that cannot be true by a general rule (`chipwise.perf.infer.screen`) keeps its prediction, has the rule as its status
+and is not scored.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def validate_inference(path: str | Path | None = None) -> dict[str, Any]:
 def score_row(row: Mapping[str, str], catalogue: Any, dropped: str = "") -> list[ScoredRow]:
     """One scored row per measured metric of a point; a single row with the reason where none was measured.
 
-    `dropped` is why the row must not be scored; empty where it may.
+    `dropped` is why the row must not be scored; empty where it may. It is predicted all the same.
     """
     measured = {metric: value for metric in METRICS if (value := cell(row, metric)) is not None}
     case = read_serving_case(row, catalogue)
@@ -60,12 +61,12 @@ def score_row(row: Mapping[str, str], catalogue: Any, dropped: str = "") -> list
         return [_row(row, METRICS[0], None, None, "", "missing: a measured metric")]
     if isinstance(case, str):
         return [_row(row, metric, value, None, "", case) for metric, value in measured.items()]
-    if dropped:
-        return [_row(row, metric, value, None, case.notes, f"faulty: {dropped}") for metric, value in measured.items()]
+    status = f"faulty: {dropped}" if dropped else "ok"
     predicted = predict_case(case)
     if isinstance(predicted, str):
-        return [_row(row, metric, value, None, _evidence(case), predicted) for metric, value in measured.items()]
-    return [_judge(row, case, predicted, metric, value) for metric, value in measured.items()]
+        status = status if dropped else predicted
+        return [_row(row, metric, value, None, _evidence(case), status) for metric, value in measured.items()]
+    return [_judge(row, case, predicted, metric, value, status) for metric, value in measured.items()]
 
 
 def _judge(
@@ -74,12 +75,13 @@ def _judge(
     predicted: Mapping[str, tuple[float, float, float]],
     metric: str,
     measured: float,
+    status: str,
 ) -> ScoredRow:
     if metric not in predicted:
         return _row(row, metric, measured, None, _evidence(case), f"not modelled for {case.regime}")
     if metric == "output_tps_per_chip" and case.rate_fault:
-        return _row(row, metric, measured, None, _evidence(case), case.rate_fault)
-    return _row(row, metric, measured, predicted[metric], _evidence(case), "ok", group_of(case))
+        status = case.rate_fault
+    return _row(row, metric, measured, predicted[metric], _evidence(case), status, group_of(case))
 
 
 def group_of(case: ServingCase) -> str:

@@ -152,6 +152,7 @@ def read_serving_case(row: Mapping[str, str], catalogue: Any, *, without: tuple[
                 engine=engine,
                 catalogue=catalogue,
                 without=without,
+                block=(row.get("act_quant") or "").casefold() == "fp8_block",
             )
             for layout in layouts
         )

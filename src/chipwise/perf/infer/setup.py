@@ -118,6 +118,7 @@ def build_setup(
     engine: str,
     catalogue: Any,
     without: tuple[str, ...] = (),
+    block: bool = False,
 ) -> Setup:
     """Lay one copy of `model` on chips.
 
@@ -127,6 +128,8 @@ def build_setup(
         As `chipwise.perf.machine.weight_precision_of` returns it.
     without : tuple of str
         Chips whose kernel tables must not be used.
+    block : bool
+        The fp8 weights have a scale per block, whatever the family is published with.
 
     Raises
     ------
@@ -136,7 +139,7 @@ def build_setup(
         The chip works from on-chip memory.
     """
     profile, work = operator_profile(chip, without=without), work_of(model)
-    plain = _tabled(profile, "gemm", _block(model, MATRIX_FORMATS[precision]))
+    plain = _tabled(profile, "gemm", _block(model, MATRIX_FORMATS[precision], block))
     native = model.native_precision.casefold()
     mixed = precision == "int4" and bool(work.experts)
     latent_fp4 = precision == "fp4" and model.attention.startswith("mla")
@@ -146,7 +149,7 @@ def build_setup(
     elif precision in ("int8", "w8"):
         expert = "8-bit"
     elif precision == "fp8":
-        expert = _block(model, "fp8")
+        expert = _block(model, "fp8", block)
     relative = measured_relative(chip, profile)
     return Setup(
         chip=chip,
@@ -166,8 +169,8 @@ def build_setup(
     )
 
 
-def _block(model: Model, name: str) -> str:
-    return "fp8_block" if name == "fp8" and model.family.startswith(BLOCK_SCALED) else name
+def _block(model: Model, name: str, block: bool) -> str:
+    return "fp8_block" if name == "fp8" and (block or model.family.startswith(BLOCK_SCALED)) else name
 
 
 def _tabled(profile: OperatorProfile, operator: str, wanted: str) -> str:
