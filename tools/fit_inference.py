@@ -2,7 +2,8 @@
 
     python tools/fit_inference.py FACTS
 
-Writes ``src/chipwise/data/perf/infer/terms.csv`` (column ``value``) and ``spread.csv``. Every term has a prior at its
+Writes ``src/chipwise/data/perf/infer/terms.csv`` (column ``value``) ``spread.csv`` and
+``components.csv``. Every term has a prior at its
 physical value (columns ``prior`` and ``log_sd``); a random effect for each source and metric takes what one harness
 and one software version share, and is not used in a prediction. The same facts give the same bytes.
 """
@@ -36,7 +37,11 @@ REGIME_NOISE = {"backlog": 2.5, "static": 1.5}
 """Noise over that of the other regimes: tails of unequal lengths, old engines."""
 
 SOURCE_SD = {"output_tps_per_chip": 0.15, "tpot_mean_ms": 0.12, "ttft_mean_ms": 0.4}
-COVERAGE = 0.90
+COVERAGE = 0.92
+"""Share of left-out figures that the 90 % intervals hold here: sources are few, and an unseen one is no easier."""
+
+ENOUGH_GROUPS = 5
+"""Groups that a level of evidence needs for a reach of its own."""
 
 
 @dataclass(kw_only=True)
@@ -271,34 +276,111 @@ def left_out(points: Sequence[Point]) -> list[dict[str, float]]:
 
 RUNG_ORDER = ("chip", "family", "sheet")
 REGIMES = ("closed", "static", "max_load", "backlog", "mlperf_offline", "server")
-MEASURED_GROUPS = 3
-"""Groups a rung and regime needs to speak for itself."""
+KIN = 3.0
+"""Groups of other regimes, and of all evidence, that weigh as much as one's own."""
+
+TAIL = 1.645
+"""Standard deviations to the end of a 90 % interval of a normal distribution."""
+
+STEP_DOWN = 1.05
+"""An interval is at least this much wider than on the next better evidence."""
+
+LEAST_SPREAD = 0.10
+"""No interval is narrower than this, in logarithms either way."""
 
 
-def quantiles(found: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Middle 90 % of logarithms, every group weighing as the root of its rows."""
-    values = np.concatenate(found)
-    weights = np.concatenate([np.full(each.size, each.size**-0.5) for each in found])
+def components(found: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Squared offset and scatter of every group, in logarithms.
+
+    The scatter is what a normal distribution with the group's 90 % range of deviations would have; a group of one or two
+    has none of its own (nan).
+    """
+    offset = np.array([np.median(each) for each in found])
+    scatter = [
+        np.quantile(np.abs(each - middle), 0.9) / TAIL if each.size > 2 else np.nan
+        for each, middle in zip(found, offset, strict=True)
+    ]
+    return offset**2, np.array(scatter) ** 2
+
+
+def variance(found: dict[Any, np.ndarray], rung: str, regime: str, metric: str) -> tuple[float, int]:
+    """Variance of a new group's figures, between groups and within, and the groups of this rung and regime.
+
+    Each component is drawn to that of all regimes on the rung, and that to all rungs: `KIN` groups of either weigh as
+    much as one's own.
+    """
+    total, own = 0.0, 0
+    for part in (0, 1):
+        level = None
+        for chosen in (
+            [v for k, v in found.items() if k[4] == metric],
+            [v for k, v in found.items() if k[4] == metric and k[2] == rung],
+            [v for k, v in found.items() if k[4] == metric and k[2] == rung and k[3] == regime],
+        ):
+            values = components(chosen)[part] if chosen else np.empty(0)
+            values = values[np.isfinite(values)]
+            own = len(chosen)
+            mean = float(values.mean()) if values.size else 0.0
+            level = mean if level is None else (values.size * mean + KIN * level) / (values.size + KIN)
+        total += level or 0.0
+    return total, own
+
+
+def reach(found: dict[Any, np.ndarray], widths: dict[tuple[str, str], float]) -> float:
+    """Standard deviations that hold `COVERAGE` of what was left out, every group weighing as the root of its rows."""
+    scaled, weights = [], []
+    for key, logs in found.items():
+        scaled.append(np.abs(logs) / widths[key[2], key[3]])
+        weights.append(np.full(logs.size, logs.size**-0.5))
+    values, weight = np.concatenate(scaled), np.concatenate(weights)
     order = np.argsort(values)
-    share = (np.cumsum(weights[order]) - 0.5 * weights[order]) / weights.sum()
-    low, high = np.interp([0.5 - COVERAGE / 2.0, 0.5 + COVERAGE / 2.0], share, values[order])
-    return min(float(low), -0.05), max(float(high), 0.05)
+    share = (np.cumsum(weight[order]) - 0.5 * weight[order]) / weight.sum()
+    return float(np.interp(COVERAGE, share, values[order]))
+
+
+def half_widths(found: dict[Any, np.ndarray]) -> dict[tuple[str, str, str], tuple[float, int]]:
+    """Half of the 90 % interval in logarithms, and the groups behind it; always wider than on better evidence."""
+    result = {}
+    for metric in METRICS:
+        here = {key: logs for key, logs in found.items() if key[4] == metric}
+        counts, widths = {}, {}
+        for rung in RUNG_ORDER:
+            for regime in REGIMES:
+                spread, counts[rung, regime] = variance(found, rung, regime, metric)
+                widths[rung, regime] = spread**0.5
+        for regime in REGIMES:
+            before = LEAST_SPREAD / STEP_DOWN
+            for rung in RUNG_ORDER:
+                level = {key: logs for key, logs in here.items() if key[2] == rung}
+                factor = reach(level if len(level) >= ENOUGH_GROUPS else here, widths)
+                before = max(STEP_DOWN * before, factor * widths[rung, regime])
+                result[rung, regime, metric] = before, counts[rung, regime]
+    return result
 
 
 def spread_rows(found: dict[Any, np.ndarray]) -> list[list[Any]]:
-    """Interval by evidence, regime and metric from left-out errors; never narrower than on better evidence."""
+    """Rows of ``spread.csv`` from left-out errors."""
+    return [
+        [*key, f"{np.exp(-half):.3f}", f"{np.exp(half):.3f}", count] for key, (half, count) in half_widths(found).items()
+    ]
+
+
+def component_rows(found: dict[Any, np.ndarray]) -> list[list[Any]]:
+    """Rows of ``components.csv``: variance of chips, of regimes of a chip, and of figures, by evidence and kind.
+
+    Offsets of groups are told from scatter within them; between chips and regimes they are halved, since few chips were
+    measured in several. Lower rungs are at least as wide.
+    """
     rows = []
-    for metric in METRICS:
-        for regime in REGIMES:
-            low, high = 0.0, 0.0
-            for rung in RUNG_ORDER:
-                here = [v for k, v in found.items() if (k[2], k[3], k[4]) == (rung, regime, metric)]
-                wider = [v for k, v in found.items() if (k[2], k[4]) == (rung, metric)]
-                chosen = here if len(here) >= MEASURED_GROUPS else wider
-                if chosen:
-                    a, b = quantiles(chosen)
-                    low, high = min(low, a), max(high, b)
-                rows.append([rung, regime, metric, f"{np.exp(low):.3f}", f"{np.exp(high):.3f}", len(here)])
+    for kind, metrics in (("speed", METRICS[:2]), ("start", METRICS[2:])):
+        offset, within = 0.0, 0.0
+        for rung in RUNG_ORDER:
+            here = [v for k, v in found.items() if k[2] == rung and k[4] in metrics]
+            if here:
+                offset = max(offset, float(np.mean([min(np.median(v) ** 2, 1.0) for v in here])))
+                scatter = [float(np.var(v, ddof=1)) for v in here if v.size > 2]
+                within = max(within, float(np.median(scatter))) if scatter else within
+            rows.append([rung, kind, f"{offset / 2.0:.4f}", f"{offset / 2.0:.4f}", f"{within:.4f}", len(here)])
     return rows
 
 
@@ -309,7 +391,8 @@ def main() -> None:
     args = parser.parse_args()
     points, _, _ = read_points(args.facts)
     values = fit(points)
-    spread = spread_rows(groups(points, left_out(points)))
+    outside = groups(points, left_out(points))
+    spread = spread_rows(outside)
     old = list(terms_table().values())
     with (DATA / "terms.csv").open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
@@ -321,6 +404,10 @@ def main() -> None:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["rung", "regime", "metric", "low", "high", "groups"])
         writer.writerows(spread)
+    with (DATA / "components.csv").open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["rung", "kind", "chip", "regime", "within", "groups"])
+        writer.writerows(component_rows(outside))
     print(f"terms.csv: {len(old)} terms from {len(points)} points; before: {len(term_values())}")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,12 @@ import numpy as np
 
 from chipwise.perf.infer.audit import tally
 from chipwise.perf.infer.predict import spread
-from fit_inference import METRICS, REGIMES, fit, groups, left_out, predict, quantiles, read_points, rung_of
+from fit_inference import METRICS, REGIMES, fit, groups, half_widths, left_out, predict, read_points, rung_of
 
-LEAST_ROWS = 5
+LEAST_COVERAGE = 0.75
+"""Share of a group that its interval should hold."""
+
+LEAST_ROWS = (3, 5)
 
 
 def error(logs: np.ndarray) -> float:
@@ -28,44 +32,49 @@ def error(logs: np.ndarray) -> float:
 
 
 def bars(found: Mapping[Any, np.ndarray], label: str) -> None:
-    """Means over groups, all and those of at least five rows."""
+    """Means over groups: all, and those of at least three and five rows."""
     for metric in METRICS:
         for regime in REGIMES:
             rows = [logs for key, logs in found.items() if key[3:] == (regime, metric)]
             if rows:
                 every = np.mean([error(logs) for logs in rows])
-                large = [error(logs) for logs in rows if logs.size >= LEAST_ROWS]
-                part = f"{np.mean(large):6.1%} of {len(large):2d} groups of 5 rows or more" if large else ""
-                print(f"{label:10s} {metric:20s} {regime:15s} {every:6.1%} of {len(rows):2d} groups  {part}")
+                parts = [f"{every:6.1%} of {len(rows):2d} groups"]
+                for least in LEAST_ROWS:
+                    large = [error(logs) for logs in rows if logs.size >= least]
+                    parts.append(f"{np.mean(large):6.1%} of {len(large):2d} of >= {least} rows" if large else "")
+                print(f"{label:10s} {metric:20s} {regime:15s} {'  '.join(parts)}")
 
 
 def coverage(found: Mapping[Any, np.ndarray]) -> None:
     """Share of left-out figures inside the shipped interval, and its width."""
     for metric in METRICS:
         for rung in ("chip", "family", "sheet"):
-            inside, width = [], []
+            inside, width, short = [], [], []
             for key, logs in found.items():
                 if key[2] == rung and key[4] == metric:
                     low, high = spread()[rung, key[3], metric]
-                    inside += ((logs >= np.log(low)) & (logs <= np.log(high))).tolist()
+                    hits = (logs >= np.log(low)) & (logs <= np.log(high))
+                    inside += hits.tolist()
                     width.append(high / low)
+                    if hits.mean() < LEAST_COVERAGE:
+                        short.append(f"{key[0]} {key[1]} {key[3]} {hits.mean():.0%} of {hits.size}")
             if inside:
                 share, ratio = np.mean(inside), np.median(width)
                 print(f"coverage   {metric:20s} {rung:15s} {share:6.1%}  median high/low {ratio:.1f}")
+                print(*(f"           below {LEAST_COVERAGE:.0%}: {each}" for each in short), sep="\n", end="\n" if short else "")
 
 
 def jackknife(found: Mapping[Any, np.ndarray]) -> None:
     """Coverage of intervals made without the source they are asked about."""
     sources = sorted({key[0] for key in found})
-    for metric in METRICS:
-        inside: list[bool] = []
-        for source in sources:
-            others = [logs for key, logs in found.items() if key[0] != source and key[4] == metric]
-            for key, logs in found.items():
-                if key[0] == source and key[4] == metric and others:
-                    low, high = quantiles(others)
-                    inside += ((logs >= low) & (logs <= high)).tolist()
-        print(f"jackknife  {metric:20s} {np.mean(inside):6.1%} inside an interval pooled from other sources")
+    inside: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    for source in sources:
+        widths = half_widths({key: logs for key, logs in found.items() if key[0] != source})
+        for key, logs in found.items():
+            if key[0] == source:
+                inside[key[4], key[2]] += (np.abs(logs) <= widths[key[2], key[3], key[4]][0]).tolist()
+    for (metric, rung), hits in sorted(inside.items()):
+        print(f"jackknife  {metric:20s} {rung:15s} {np.mean(hits):6.1%} of {len(hits)} inside intervals without the source")
 
 
 def main() -> None:

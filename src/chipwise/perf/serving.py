@@ -13,7 +13,7 @@ from chipwise.perf.infer.best import Candidate, best, breakdown, one_request
 from chipwise.perf.infer.capacity import cache_tokens
 from chipwise.perf.infer.compiled import KNOTS, Compiled, compiled
 from chipwise.perf.infer.layouts import groups
-from chipwise.perf.infer.predict import DATA_SHEET, interval
+from chipwise.perf.infer.predict import interval
 from chipwise.perf.infer.setup import Setup, cache_bytes_per_chip, facts_of, weight_bytes_per_chip
 from chipwise.perf.infer.terms import engine_constant
 from chipwise.perf.machine import engine_memory_bytes, group_limit, kv_precision_of, weight_precision_of
@@ -192,7 +192,7 @@ def _serving_yield(tried: Compiled, found: Candidate, request: Request) -> Servi
 
 def _notes(setup: Setup) -> tuple[str, ...]:
     notes = []
-    if setup.evidence == DATA_SHEET:
+    if setup.sheet:
         notes.append(
             "no kernel of this chip or its family was measured: data sheet times what other chips reach; "
             "its software may reach less"

@@ -21,9 +21,6 @@ from chipwise.perf.training import widened
 RUNGS = ("chip", "family", "sheet")
 """Evidence of the matrix kernels, by code."""
 
-DATA_SHEET = 2
-"""Evidence code of chips without a measured kernel in their family."""
-
 SERVER_KNOTS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
 """Batches tried under a latency target."""
 
@@ -60,7 +57,7 @@ def names_of(setup: Setup, regime: str, years: float = 0.0) -> dict[str, tuple[U
     """Terms that one layout uses in one regime; `years` as in `term_names`."""
     return term_names(
         setup.engine,
-        sheet=setup.evidence == DATA_SHEET,
+        sheet=setup.sheet,
         vendor=setup.chip.vendor,
         cpu=setup.chip.mem_type.upper().startswith(("DDR", "MRDIMM")),
         precision=setup.precision,

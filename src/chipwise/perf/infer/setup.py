@@ -10,6 +10,7 @@ from chipwise.core.errors import InputError
 from chipwise.perf.infer.shapes import Product, Work, work_of
 from chipwise.perf.machine import KV_BYTES, WEIGHT_BYTES
 from chipwise.perf.operators import FAMILY, OperatorProfile, operator_profile
+from chipwise.perf.operators.objects import GENERIC
 from chipwise.perf.tables import constant
 from chipwise.perf.topology.build import machine as build_topology
 from chipwise.perf.topology.objects import Machine as Topology
@@ -23,6 +24,9 @@ MATRIX_FORMATS = {
     "int4": "int4_wo",
 }
 """Operator table of the matrix products by weight format."""
+
+DENSE_OF = {"mxfp4_wo": "int4_wo"}
+"""Dense table that stands for a format of experts: four-bit weights, sixteen-bit arithmetic."""
 
 BLOCK_SCALED = ("DeepSeek", "Kimi", "GLM", "MiniMax")
 """Families published in fp8 with a scale per block."""
@@ -84,7 +88,11 @@ class Setup:
     expert_format : str
         Operator table of the experts; ``8-bit`` where only 4 and 16 bits were measured.
     capped : float
-        Arithmetic left by a power limit, at most 1.
+        Speed left by a power limit, at most 1.
+    evidence : int
+        Worst evidence of the tables of matrices and experts in the formats used.
+    sheet : bool
+        No matrix kernel of the chip or its family was measured in any format.
     """
 
     chip: Chip
@@ -101,6 +109,7 @@ class Setup:
     expert_format: str
     capped: float
     evidence: int
+    sheet: bool
 
     @property
     def kv_format(self) -> str:
@@ -151,6 +160,8 @@ def build_setup(
     elif precision == "fp8":
         expert = _block(model, "fp8", block)
     relative = measured_relative(chip, profile)
+    attention, dense = "bf16" if mixed or latent_fp4 else plain, "bf16" if mixed else plain
+    experts = expert if expert == "8-bit" else _tabled(profile, "moe", expert)
     return Setup(
         chip=chip,
         model=model,
@@ -161,12 +172,24 @@ def build_setup(
         engine=engine,
         precision=precision,
         kv_precision=kv_precision,
-        attention_format="bf16" if mixed or latent_fp4 else plain,
-        dense_format="bf16" if mixed else plain,
-        expert_format=expert if expert == "8-bit" else _tabled(profile, "moe", expert),
+        attention_format=attention,
+        dense_format=dense,
+        expert_format=experts,
         capped=_power_factor(chip, catalogue.chip(relative) if relative else None),
-        evidence=profile.surface("gemm", "bf16").evidence,
+        evidence=_evidence(profile, {attention, dense}, experts if work.experts else ""),
+        sheet=profile.surface("gemm", "bf16").evidence == GENERIC,
     )
+
+
+def _evidence(profile: OperatorProfile, formats: set[str], experts: str) -> int:
+    """Worst evidence of the tables a step reads: its matrices', and of its experts' the better routing."""
+    found = [profile.surface("gemm", name).evidence for name in formats]
+    if experts:
+        name = "int4_wo" if experts == "8-bit" else experts
+        if experts in DENSE_OF:
+            found.append(profile.surface("gemm", DENSE_OF[experts]).evidence)
+        found.append(min(surface.evidence for key, surface in profile.surfaces.items() if key[:2] == ("moe", name)))
+    return max(found)
 
 
 def _block(model: Model, name: str, block: bool) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chipwise.perf.collectives import collective
-from chipwise.perf.infer.setup import Setup
+from chipwise.perf.infer.setup import DENSE_OF, Setup
 from chipwise.perf.infer.shapes import Product
 from chipwise.perf.operators import (
     OperatorTime,
@@ -33,9 +33,6 @@ GROUPED = 1.4
 BUBBLE = 0.15
 """Time a pipeline stage waits per further stage, as a share of its work: stages are never quite equal (TensorRT-LLM
 tables at 2, 4 and 8 stages)."""
-
-DENSE_OF = {"mxfp4_wo": "int4_wo"}
-"""Dense table that stands for a format of experts: four-bit weights, sixteen-bit arithmetic."""
 
 MLA_SCORE = 576.0
 """Score width of the latent tables; other widths scale by their cached elements."""
