@@ -292,8 +292,8 @@ LEAST_SPREAD = 0.10
 def components(found: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Squared offset and scatter of every group, in logarithms.
 
-    The scatter is what a normal distribution with the group's 90 % range of deviations would have; a group of one or two
-    has none of its own (nan).
+    The scatter is what a normal distribution with the group's 90 % range of deviations would have; a group of one or
+    two has none of its own (nan).
     """
     offset = np.array([np.median(each) for each in found])
     scatter = [
@@ -361,7 +361,8 @@ def half_widths(found: dict[Any, np.ndarray]) -> dict[tuple[str, str, str], tupl
 def spread_rows(found: dict[Any, np.ndarray]) -> list[list[Any]]:
     """Rows of ``spread.csv`` from left-out errors."""
     return [
-        [*key, f"{np.exp(-half):.3f}", f"{np.exp(half):.3f}", count] for key, (half, count) in half_widths(found).items()
+        [*key, f"{np.exp(-half):.3f}", f"{np.exp(half):.3f}", count]
+        for key, (half, count) in half_widths(found).items()
     ]
 
 

@@ -61,7 +61,11 @@ def coverage(found: Mapping[Any, np.ndarray]) -> None:
             if inside:
                 share, ratio = np.mean(inside), np.median(width)
                 print(f"coverage   {metric:20s} {rung:15s} {share:6.1%}  median high/low {ratio:.1f}")
-                print(*(f"           below {LEAST_COVERAGE:.0%}: {each}" for each in short), sep="\n", end="\n" if short else "")
+                print(
+                    *(f"           below {LEAST_COVERAGE:.0%}: {each}" for each in short),
+                    sep="\n",
+                    end="\n" if short else "",
+                )
 
 
 def jackknife(found: Mapping[Any, np.ndarray]) -> None:
@@ -74,7 +78,8 @@ def jackknife(found: Mapping[Any, np.ndarray]) -> None:
             if key[0] == source:
                 inside[key[4], key[2]] += (np.abs(logs) <= widths[key[2], key[3], key[4]][0]).tolist()
     for (metric, rung), hits in sorted(inside.items()):
-        print(f"jackknife  {metric:20s} {rung:15s} {np.mean(hits):6.1%} of {len(hits)} inside intervals without the source")
+        held = f"{np.mean(hits):6.1%} of {len(hits)}"
+        print(f"jackknife  {metric:20s} {rung:15s} {held} inside intervals made without the source")
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Serving figures against measured points: groups are source, chip, evidence and regime.
 
-A row that cannot be true by a general rule (`chipwise.perf.infer.screen`) keeps its prediction, has the rule as its status
-and is not scored.
+A row that cannot be true by a general rule (`chipwise.perf.infer.screen`) keeps its prediction, has the rule as its
+status and is not scored.
 """
 
 from __future__ import annotations

@@ -151,7 +151,9 @@ def deviations(case: ServingCase, measured: Mapping[str, float], predicted: Mapp
     return {kind: sum(logs) / len(logs) for kind, logs in found.items()}
 
 
-def calibrate_serving(rows: Iterable[Mapping[str, str]], catalogue: Any, place: str = "calibration") -> ServingCalibration:
+def calibrate_serving(
+    rows: Iterable[Mapping[str, str]], catalogue: Any, place: str = "calibration"
+) -> ServingCalibration:
     """Shifts from measured points in the columns of ``chipwise validate inference``.
 
     Raises

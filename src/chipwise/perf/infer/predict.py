@@ -160,7 +160,14 @@ def load_of(case: ServingCase, parts: CaseParts, terms: Terms) -> Load | None:
     shared["copies_of_attention"] = data
     if case.regime == "closed":
         return closed_loop(
-            parts.decode, parts.prompt, parts.lone, terms, wanted=parts.wanted, most=parts.batch, equal=float(case.equal), **shared
+            parts.decode,
+            parts.prompt,
+            parts.lone,
+            terms,
+            wanted=parts.wanted,
+            most=parts.batch,
+            equal=float(case.equal),
+            **shared,
         )
     load = saturated(parts.decode, parts.prompt, parts.lone, terms, batch=parts.batch, **shared)
     if case.regime != "server":
