@@ -101,8 +101,8 @@ def closed_loop(
     Notes
     -----
     TPOT = step + share * batch / output * prompt: whoever finishes is replaced by one whose prompt others wait for.
-    TTFT = front end + R + a share of a wave of prompts + two steps, where R solves a closed network of one prefill server
-    of service P and think time Z = output * TPOT: ``R^2 + R (Z - P - w P (N - 1)) - P Z = 0``.
+    TTFT = front end + R + a share of a wave of prompts + two steps, where R solves a closed network of one prefill
+    server of service P and think time Z = output * TPOT: ``R^2 + R (Z - P - w P (N - 1)) - P Z = 0``.
     `equal` is 1 where all requests have one length: those that start together then end together, and wait again.
     """
     batch = _least(wanted, most)
