@@ -261,3 +261,19 @@ def test_bad_input_is_named(words: tuple[str, ...], place: str) -> None:
     result = CliRunner().invoke(build_app(), ["serve", "search", *words])
     assert isinstance(result.exception, (InputError, SystemExit))
     assert place in str(result.exception) + result.output
+
+
+def test_engines_that_do_not_divide_a_model_stay_on_one_chip() -> None:
+    answer = found(
+        model="llama-3.1-8b", chip="l40s", engine="llama.cpp", weight_precision="int4", tpot_s=None, ttft_s=None
+    )
+    assert {entry.pools[0].layout for entry in answer.setups if entry.mode == "aggregated"} == {Layout()}
+    why = judged(asked(engine="llama.cpp"), Layout(tensor=2), None)
+    assert "one chip only" in why["cause"]
+
+
+def test_more_tokens_than_a_model_was_published_for_are_noted() -> None:
+    assert asked(input_tokens=60_000.0).notes
+    assert not asked(input_tokens=4000.0).notes
+    with pytest.raises(InputError, match="tokens"):
+        asked(input_tokens=1e8)

@@ -76,7 +76,7 @@ def search_command(
     if layout is not None:
         asked = judged(question, layout_from_text(layout), found.setups[0] if found.setups else None)
     if as_json:
-        answer = {**question.to_dict(), **found.to_dict()}
+        answer = {**question.to_dict(), **found.to_dict(), "notes": list(question.notes)}
         print_json({**answer, **({"why_not": {"asked": layout, **asked}} if asked else {})})
     else:
         _show(question, found, pareto, top)
@@ -121,6 +121,8 @@ def _show(question: Question, found: Found, pareto: bool, top: int) -> None:
             typer.echo("note: pools apart were not judged on measured runs; their intervals are those of one pool")
     if shown and question.tpot_s is None and question.ttft_s is None:
         typer.echo("note: no target (--tpot-ms, --ttft-ms): the highest rate, however slow each user is served")
+    for note in question.notes:
+        typer.echo(f"note: {note}")
     causes = list(dict.fromkeys(_cause(entry) for entry in found.rejected))
     if not found.setups:
         typer.echo("no set-up is feasible:")

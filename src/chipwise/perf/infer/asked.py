@@ -6,6 +6,7 @@ from typing import Any
 
 from chipwise.catalogue.objects import Chip, Model
 from chipwise.core.errors import ChipwiseError, InputError
+from chipwise.perf.infer.layouts import LONGEST
 from chipwise.perf.infer.options import Options
 from chipwise.perf.infer.question import Question
 from chipwise.perf.infer.terms import engines
@@ -77,8 +78,8 @@ def question_of(
     if chips is not None and prefill_chips is not None and chips != prefill_chips + (decode_chips or 0):
         raise InputError(f"{chips} chips are not the sum of both pools", place="--chips", allowed="one or the other")
     for name, value in (("--isl", input_tokens), ("--osl", output_tokens)):
-        if not 1 <= value < float("inf"):
-            raise InputError(f"{value!r} tokens", place=name, allowed="1 or more")
+        if not 1 <= value <= LONGEST:
+            raise InputError(f"{value!r} tokens", place=name, allowed=f"1 to {LONGEST:,.0f}")
     modes = MODES if mode == "any" else (mode,)
     if modes[0] not in MODES:
         raise InputError(f"{mode!r} is no mode", place="--mode", allowed="any, aggregated, disaggregated")

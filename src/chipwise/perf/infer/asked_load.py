@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from chipwise.catalogue.objects import Chip, Model
 from chipwise.core.errors import InputError
+from chipwise.perf.infer.layouts import LONGEST
 from chipwise.perf.infer.options import Options
 from chipwise.perf.infer.predict import TPOT_TAIL, TTFT_TAIL
 from chipwise.perf.infer.setup import Layout
@@ -112,10 +113,18 @@ def check(asked: Asked) -> None:
     needed = {"closed": "concurrency", "static": "batch", "open": "rate"}.get(asked.load)
     if needed is not None and getattr(asked, needed) is None:
         raise InputError(f"the load {asked.load!r} needs a number", place=f"--{needed}", allowed="a positive number")
-    for name in ("concurrency", "batch", "rate", "input_tokens", "output_tokens", "tpot_s", "ttft_s"):
+    for name, option, least, most in (
+        ("concurrency", "--concurrency", 1.0, 1e9),
+        ("batch", "--batch", 1.0, 1e9),
+        ("rate", "--rate", 1e-9, 1e9),
+        ("input_tokens", "--isl", 1.0, LONGEST),
+        ("output_tokens", "--osl", 1.0, LONGEST),
+        ("tpot_s", "--tpot-ms", 1e-9, 1e9),
+        ("ttft_s", "--ttft-ms", 1e-9, 1e9),
+    ):
         value = getattr(asked, name)
-        if value is not None and not 0 < value < float("inf"):
-            raise InputError(f"{value!r} is not positive", place=f"--{name}", allowed="a positive number")
+        if value is not None and not least <= value <= most:
+            raise InputError(f"{value!r} is out of range", place=option, allowed=f"{least:g} to {most:g}")
     if not 0 <= asked.variation <= 10:
         raise InputError(f"{asked.variation!r}", place="--variation", allowed="0 to 10")
 

@@ -14,6 +14,12 @@ LONG_PROMPT = 16_384.0
 WIDEST = 320
 """Most chips of one copy that are tried (DeepSeek's published decode unit)."""
 
+LONGEST = 1e7
+"""Most tokens of a request, either way."""
+
+ONE_CHIP = ("llama.cpp", "eager")
+"""Engines whose copies are costed on one chip only: their layers on several work one after another."""
+
 _NAMES = {"tp": "tensor", "dp": "data", "ep": "expert", "pp": "pipeline", "cp": "context"}
 
 
@@ -31,7 +37,9 @@ def groups(model: Model, most_chips: int) -> tuple[Layout, ...]:
 
 
 @functools.lru_cache(maxsize=256)
-def space(model: Model, chips: int, *, tensor_limit: int, input_tokens: float = 0.0) -> tuple[Layout, ...]:
+def space(
+    model: Model, chips: int, *, tensor_limit: int, input_tokens: float = 0.0, engine: str = ""
+) -> tuple[Layout, ...]:
     """Every layout of the search that `chips` chips hold.
 
     Parameters
@@ -46,6 +54,8 @@ def space(model: Model, chips: int, *, tensor_limit: int, input_tokens: float = 
     Tensor, attention copies, stages and context ranks are powers of two. Experts are divided by width or over the
     whole stage; over attention copies always over the whole stage, beyond one server too.
     """
+    if engine in ONE_CHIP:
+        return (Layout(),)
     most, long = min(chips, WIDEST), input_tokens >= LONG_PROMPT
     found = [
         Layout(tensor=tensor, data=data, expert=expert, pipeline=pipeline, context=context)
@@ -107,8 +117,10 @@ def layout_text(layout: Layout) -> str:
     return ",".join(parts) or "tp=1"
 
 
-def cannot_be(model: Model, layout: Layout, *, chips: int, tensor_limit: int) -> str:
+def cannot_be(model: Model, layout: Layout, *, chips: int, tensor_limit: int, engine: str = "") -> str:
     """Why engines refuse a layout of `model`, or why `chips` chips do not hold it; empty where they can."""
+    if engine in ONE_CHIP and layout.chips > 1:
+        return f"copies of {engine} are costed on one chip only: its layers on several work one after another"
     if layout.chips > chips:
         return f"one copy takes {layout.chips} chips of {chips}"
     if model.heads and model.heads % layout.tensor:
@@ -122,3 +134,11 @@ def cannot_be(model: Model, layout: Layout, *, chips: int, tensor_limit: int) ->
     if layout.pipeline > (model.layers or layout.pipeline):
         return f"pp={layout.pipeline} is more stages than {model.layers:g} layers"
     return ""
+
+
+def too_long(model: Model, tokens: float) -> tuple[str, ...]:
+    """A note where a request is longer than the context the model was published with."""
+    most = model.max_context
+    if not most or tokens <= most:
+        return ()
+    return (f"{tokens:,.0f} tokens are more than the {most:,.0f} {model.id} was published for",)

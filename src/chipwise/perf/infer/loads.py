@@ -13,7 +13,7 @@ from chipwise.perf.infer.answer import Answer, Goodput, NotServed
 from chipwise.perf.infer.asked_load import REGIMES, Asked, check, completed, lengths_of
 from chipwise.perf.infer.bill import cost_of, over, power_of_chip
 from chipwise.perf.infer.compiled import Compiled, compiled
-from chipwise.perf.infer.layouts import cannot_be, space
+from chipwise.perf.infer.layouts import cannot_be, space, too_long
 from chipwise.perf.infer.open_loop import open_load
 from chipwise.perf.infer.operate import most_running, prepared
 from chipwise.perf.infer.options import Options
@@ -43,12 +43,12 @@ def answer_load(asked: Asked, catalogue: Any) -> Answer | NotServed:
     limit = group_limit(asked.chip, catalogue.server_of(asked.chip.id))
     lengths = lengths_of(asked)
     if asked.layout is not None:
-        refused = cannot_be(asked.model, asked.layout, chips=asked.chips, tensor_limit=limit)
+        refused = cannot_be(asked.model, asked.layout, chips=asked.chips, tensor_limit=limit, engine=asked.engine)
         if refused:
             raise InputError(refused, place="--layout", allowed="a layout an engine takes")
         layouts: tuple[Layout, ...] = (asked.layout,)
     else:
-        layouts = space(asked.model, asked.chips, tensor_limit=limit, input_tokens=lengths[0])
+        layouts = space(asked.model, asked.chips, tensor_limit=limit, input_tokens=lengths[0], engine=asked.engine)
     factor, said = host_factor(asked.engine, asked.engine_version)
     options = dataclasses.replace(asked.options, host_factor=factor * asked.options.host_factor)
     precision = weight_precision_of(asked.chip, asked.model, asked.weight_precision)
@@ -74,7 +74,11 @@ def answer_load(asked: Asked, catalogue: Any) -> Answer | NotServed:
             f"MLPerf lengths, targets and usual formats: {precision} weights, fp8 cache where the chip has fp8"
         )
         best = dataclasses.replace(best, notes=(*best.notes, said_formats))
-    notes = (*best.notes, *((f"{asked.engine} {asked.engine_version}: {said}",) if said else ()))
+    notes = (
+        *best.notes,
+        *too_long(asked.model, sum(lengths)),
+        *((f"{asked.engine} {asked.engine_version}: {said}",) if said else ()),
+    )
     return _answer(asked, found, best, lengths, notes, catalogue)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chipwise.catalogue.objects import Chip, Model
-from chipwise.perf.infer.layouts import space
+from chipwise.perf.infer.layouts import space, too_long
 from chipwise.perf.infer.options import Options
 from chipwise.perf.infer.served import Served
 from chipwise.perf.infer.setup import Layout
@@ -60,10 +60,16 @@ class Question:
     load: str = "closed"
     options: Options = field(default_factory=Options)
 
-    def layouts(self, side: int) -> tuple[Layout, ...]:
+    def layouts(self, side: int, engine: str = "") -> tuple[Layout, ...]:
         """Layouts tried on the prefill side (0) or the decode side (1)."""
         most = (self.prefill_chips, self.decode_chips)[side] or self.chips
-        return space(self.model, most, tensor_limit=self.tensor_limits[side], input_tokens=self.input_tokens)
+        return space(
+            self.model,
+            most,
+            tensor_limit=self.tensor_limits[side],
+            input_tokens=self.input_tokens,
+            engine=engine,
+        )
 
     def formats(self) -> Iterator[dict[str, str]]:
         """Every engine with every pair of formats."""
@@ -103,6 +109,11 @@ class Question:
             "draft_tokens": self.options.draft_tokens,
             "acceptance": self.options.acceptance,
         }
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of the question."""
+        return too_long(self.model, self.input_tokens + self.output_tokens)
 
     @property
     def mixed(self) -> bool:

@@ -14,7 +14,7 @@ from chipwise.core.errors import InputError, Undetermined
 from chipwise.core.fact import Estimate
 from chipwise.perf.infer.bill import cost_of_pools
 from chipwise.perf.infer.compiled import KNOTS, Compiled, compiled
-from chipwise.perf.infer.layouts import cannot_be
+from chipwise.perf.infer.layouts import ONE_CHIP, cannot_be
 from chipwise.perf.infer.load import Load
 from chipwise.perf.infer.operate import most_running, operate_knots, prepared
 from chipwise.perf.infer.points import Points, best_of_each, frontier
@@ -93,7 +93,8 @@ def judged(question: Question, layout: Layout, best: Served | None) -> dict[str,
         What the search found.
     """
     limit = question.tensor_limits[0]
-    refused = cannot_be(question.model, layout, chips=question.chips, tensor_limit=limit)
+    engine = question.engines[0] if len(question.engines) == 1 else ""
+    refused = cannot_be(question.model, layout, chips=question.chips, tensor_limit=limit, engine=engine)
     if refused:
         return {"setup": None, "cause": refused}
     entries: list[Points] = []
@@ -144,7 +145,7 @@ def _tables(question: Question, formats: dict[str, str]) -> tuple[Compiled, Comp
         made = compiled(
             chip,
             question.model,
-            question.layouts(side),
+            question.layouts(side, formats["engine"]),
             catalogue=question.catalogue,
             draft=question.options.draft_tokens,
             **formats,
@@ -168,7 +169,7 @@ def _evaluated(
         for place in np.flatnonzero(~good):
             cause = why_not(found, int(place), question)
             yield Rejected(mode="aggregated", layout=found.setups[place].layout, cause=cause, **formats)
-    if "disaggregated" in question.modes:
+    if "disaggregated" in question.modes and formats["engine"] not in ONE_CHIP:
         yield from _disaggregated(question, tables, formats)
 
 
