@@ -148,3 +148,13 @@ def test_day_load_factor_is_the_reciprocal_of_the_published_peaks() -> None:
     assert found.value == pytest.approx(1 / 2.98)
     assert found.high == pytest.approx(1 / 2.66)
     assert all("ServeGen" in entry["source"] for entry in sources_of(found.facts))
+
+
+def test_the_engine_is_an_input() -> None:
+    rates = {
+        name: estimate_serving("h100-sxm", "llama-3.1-8b", engine=name).output_tokens_per_s_per_chip.value
+        for name in ("vllm", "tensorrt-llm")
+    }
+    assert rates["tensorrt-llm"] > rates["vllm"]
+    with pytest.raises(InputError, match="no engine"):
+        estimate_serving("h100-sxm", "llama-3.1-8b", engine="nothing")

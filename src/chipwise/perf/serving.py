@@ -15,7 +15,7 @@ from chipwise.perf.infer.compiled import KNOTS, Compiled, compiled
 from chipwise.perf.infer.layouts import groups
 from chipwise.perf.infer.predict import interval
 from chipwise.perf.infer.setup import Setup, cache_bytes_per_chip, facts_of, weight_bytes_per_chip
-from chipwise.perf.infer.terms import engine_constant
+from chipwise.perf.infer.terms import engine_constant, engines
 from chipwise.perf.machine import engine_memory_bytes, group_limit, kv_precision_of, weight_precision_of
 from chipwise.perf.objects import ServingYield
 from chipwise.perf.operators import EVIDENCE
@@ -35,6 +35,7 @@ def estimate_serving(
     ttft_s: float | None = None,
     weight_precision: str = "auto",
     kv_precision: str = "auto",
+    engine: str = DEFAULT_ENGINE,
     catalogue: Any = None,
 ) -> ServingYield:
     """What one chip serves at full load.
@@ -51,6 +52,8 @@ def estimate_serving(
         ``auto`` is 16-bit unless the model is published in a lower format for which the chip has a rate.
     kv_precision : {"auto", "bf16", "fp16", "fp8", "int8"}
         ``auto`` is 16-bit.
+    engine : str
+        Whose host times, memory rule and batch limit are taken.
     catalogue : Catalogue, optional
         Where names are looked up; the shipped one by default.
 
@@ -76,6 +79,8 @@ def estimate_serving(
     tokens_out = positive(
         constant("request_output_tokens") if output_tokens is None else output_tokens, "output_tokens"
     )
+    if engine not in engines():
+        raise InputError(f"{engine!r} is no engine known here", place="engine", allowed=", ".join(engines()))
     for name, target in (("tpot_s", tpot_s), ("ttft_s", ttft_s)):
         if target is not None:
             positive(target, name)
@@ -93,7 +98,7 @@ def estimate_serving(
         groups(model, widest),
         precision=precision,
         kv_precision=kv,
-        engine=DEFAULT_ENGINE,
+        engine=engine,
         catalogue=catalogue,
     )
     found = best(tried, tokens_in, tokens_out, tpot_s, ttft_s)

@@ -140,6 +140,9 @@ class Answer:
             "output_tokens_per_s_per_chip": plain(self.output_tokens_per_s_per_chip),
             "output_tokens_per_s": self.output_tokens_per_s_per_chip.value * self.chips,
             "tokens_per_s_per_user": 1.0 / self.tpot_s.value,
+            "output_tps_per_chip": self.output_tokens_per_s_per_chip.value,
+            "tpot_mean_ms": self.tpot_s.value * 1e3,
+            "ttft_mean_ms": self.ttft_s.value * 1e3,
             "goodput": None
             if good is None
             else {

@@ -136,6 +136,9 @@ class Served:
             "ttft_s": span(self.ttft_s),
             "longest_gap_s": self.longest_gap_s,
             "tokens_per_s_per_user": self.tokens_per_s_per_user,
+            "output_tps_per_chip": self.output_tokens_per_s_per_chip.value,
+            "tpot_mean_ms": self.tpot_s.value * 1e3,
+            "ttft_mean_ms": self.ttft_s.value * 1e3,
             "output_tokens_per_s_per_chip": span(self.output_tokens_per_s_per_chip),
             "output_tokens_per_s": self.output_tokens_per_s_per_chip.value * self.chips_given,
             "usd_per_million_output_tokens": None

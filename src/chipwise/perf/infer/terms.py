@@ -140,6 +140,7 @@ def _engines() -> Mapping[tuple[str, str], float]:
     return {(row["engine"], row["name"]): float(row["value"]) for row in read_rows("infer/engines.csv")}
 
 
+@functools.cache
 def engines() -> tuple[str, ...]:
     """Every engine with constants of its own."""
     return tuple(dict.fromkeys(engine for engine, _ in _engines()))
