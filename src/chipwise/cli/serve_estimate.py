@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chipwise.core.fact import Estimate
     from chipwise.perf import ServingYield
     from chipwise.perf.infer.answer import Answer
+    from chipwise.perf.infer.calibrate import ServingCalibration
 
 
 def estimate_command(
@@ -49,12 +50,16 @@ def estimate_command(
     cache_on_host: float = typer.Option(0.0, "--cache-on-host", help="Share of the caches kept in host memory."),
     memory_share: float | None = typer.Option(None, "--memory-share", help="Share of the memory the engine may fill."),
     price: float | None = typer.Option(None, "--usd-per-chip-hour", min=1e-9, help="Instead of the catalogue's rent."),
+    calibration: Path | None = typer.Option(
+        None, "--calibration", help="Own measured points: CSV in the columns of `validate inference`."
+    ),
     as_json: bool = typer.Option(False, "--json", help="JSON for machines."),
     explain: bool = typer.Option(False, "--explain", help="Evidence and sources."),
     catalog: list[Path] = CATALOG,
 ) -> None:
     """Tokens/s and times of one chip at full load, or of a set-up under a named load; exit 1 where it cannot serve."""
     catalogue = catalogue_with(catalog)
+    own_points = own_points_of(calibration, catalogue)
     named = {
         "--concurrency": concurrency,
         "--batch": batch,
@@ -69,7 +74,20 @@ def estimate_command(
         "--engine": None if engine == "vllm" else engine,
     }
     if load is None and not any(value is not None for value in named.values()):
-        _yield(chip, model, isl, osl, tpot_ms, ttft_ms, precision, kv_precision, price, as_json, explain, catalogue)
+        _yield(
+            chip,
+            model,
+            isl,
+            osl,
+            tpot_ms,
+            ttft_ms,
+            (precision, kv_precision),
+            price,
+            own_points,
+            as_json,
+            explain,
+            catalogue,
+        )
         return
     from chipwise.perf.infer.answer import NotServed
     from chipwise.perf.infer.asked_load import Asked
@@ -103,6 +121,7 @@ def estimate_command(
             tpot_s=None if tpot_ms is None else tpot_ms / 1e3,
             ttft_s=None if ttft_ms is None else ttft_ms / 1e3,
             usd_per_chip_hour=price,
+            calibration=own_points,
             options=Options(
                 draft_tokens=drafts,
                 acceptance=acceptance,
@@ -125,6 +144,15 @@ def estimate_command(
         raise typer.Exit(EXIT_NO)
 
 
+def own_points_of(path: Path | None, catalogue: Catalogue) -> ServingCalibration | None:
+    """Own measured points of a file; None where none is named."""
+    if path is None:
+        return None
+    from chipwise.perf.infer.calibrate import read_serving_calibration
+
+    return read_serving_calibration(path, catalogue)
+
+
 def _server(chip: Any, catalogue: Catalogue) -> int:
     from chipwise.perf.machine import group_limit
 
@@ -138,9 +166,9 @@ def _yield(
     osl: float | None,
     tpot_ms: float | None,
     ttft_ms: float | None,
-    precision: str,
-    kv_precision: str,
+    formats: tuple[str, str],
     price: float | None,
+    own_points: ServingCalibration | None,
     as_json: bool,
     explain: bool,
     catalogue: Catalogue,
@@ -155,8 +183,9 @@ def _yield(
         output_tokens=osl,
         tpot_s=None if tpot_ms is None else tpot_ms / 1e3,
         ttft_s=None if ttft_ms is None else ttft_ms / 1e3,
-        weight_precision=precision,
-        kv_precision=kv_precision,
+        weight_precision=formats[0],
+        kv_precision=formats[1],
+        calibration=own_points,
         catalogue=catalogue,
     )
     cost, priced = None, ""

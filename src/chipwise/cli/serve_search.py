@@ -9,6 +9,7 @@ import typer
 
 from chipwise.cli.catalogue_tables import CATALOG, catalogue_with
 from chipwise.cli.output import print_json, print_table
+from chipwise.cli.serve_estimate import own_points_of
 from chipwise.core.errors import EXIT_NO, InputError
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ def search_command(
     layout: str | None = typer.Option(None, "--layout", help="Why not yours: tp=8,dp=2,ep=16,pp=1,cp=1."),
     top: int = typer.Option(5, "--top", min=1, max=1000, help="Set-ups to show."),
     pareto: bool = typer.Option(False, "--pareto", help="Show the frontier of tokens/s per user and per chip."),
+    calibration: Path | None = typer.Option(
+        None, "--calibration", help="Own measured points: CSV in the columns of `validate inference`."
+    ),
     as_json: bool = typer.Option(False, "--json", help="JSON for machines."),
     catalog: list[Path] = CATALOG,
 ) -> None:
@@ -70,6 +74,7 @@ def search_command(
         kv_precision=kv_precision,
         mode=mode,
         options=Options(draft_tokens=drafts, acceptance=acceptance),
+        calibration=own_points_of(calibration, catalogue),
     )
     found = search_setups(question, top=top)
     asked: dict[str, Any] = {}

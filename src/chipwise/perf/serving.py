@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chipwise.catalogue.objects import Chip, Model
 from chipwise.core.errors import InputError
@@ -13,7 +13,7 @@ from chipwise.perf.infer.best import Candidate, best, breakdown, one_request
 from chipwise.perf.infer.capacity import cache_tokens
 from chipwise.perf.infer.compiled import KNOTS, Compiled, compiled
 from chipwise.perf.infer.layouts import groups
-from chipwise.perf.infer.predict import interval
+from chipwise.perf.infer.own_points import bounds, factor
 from chipwise.perf.infer.setup import Setup, cache_bytes_per_chip, facts_of, weight_bytes_per_chip
 from chipwise.perf.infer.terms import engine_constant, engines
 from chipwise.perf.machine import engine_memory_bytes, group_limit, kv_precision_of, weight_precision_of
@@ -21,6 +21,9 @@ from chipwise.perf.objects import ServingYield
 from chipwise.perf.operators import EVIDENCE
 from chipwise.perf.tables import constant
 from chipwise.perf.training import resolve
+
+if TYPE_CHECKING:
+    from chipwise.perf.infer.calibrate import ServingCalibration
 
 DEFAULT_ENGINE = "vllm"
 
@@ -36,6 +39,7 @@ def estimate_serving(
     weight_precision: str = "auto",
     kv_precision: str = "auto",
     engine: str = DEFAULT_ENGINE,
+    calibration: ServingCalibration | None = None,
     catalogue: Any = None,
 ) -> ServingYield:
     """What one chip serves at full load.
@@ -54,6 +58,8 @@ def estimate_serving(
         ``auto`` is 16-bit.
     engine : str
         Whose host times, memory rule and batch limit are taken.
+    calibration : ServingCalibration, optional
+        Own measured points: `chipwise.perf.infer.calibrate.read_serving_calibration`.
     catalogue : Catalogue, optional
         Where names are looked up; the shipped one by default.
 
@@ -101,8 +107,18 @@ def estimate_serving(
         engine=engine,
         catalogue=catalogue,
     )
-    found = best(tried, tokens_in, tokens_out, tpot_s, ttft_s)
-    return _infeasible(tried, memory, request) if found is None else _serving_yield(tried, found, request)
+    late = (
+        factor(calibration, chip.id, "closed", "tpot_mean_ms"),
+        factor(calibration, chip.id, "closed", "ttft_mean_ms"),
+    )
+    found = best(
+        tried,
+        tokens_in,
+        tokens_out,
+        None if tpot_s is None else tpot_s / late[0],
+        None if ttft_s is None else ttft_s / late[1],
+    )
+    return _infeasible(tried, memory, request) if found is None else _serving_yield(tried, found, request, calibration)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,10 +165,12 @@ def _estimate(
     unit: str,
     facts: tuple[str, ...],
     parts: Mapping[str, float] | None = None,
+    calibration: ServingCalibration | None = None,
 ) -> Estimate:
     setup = found.setup
     regime = "max_load" if metric == "output_tps_per_chip" else "closed"
-    low, high = interval(setup.evidence, setup.chip, regime, metric, value)
+    value *= factor(calibration, setup.chip.id, regime, metric)
+    low, high = bounds(calibration, setup.evidence, setup.chip, regime, metric, value)
     return Estimate(
         value=value,
         low=low,
@@ -165,12 +183,16 @@ def _estimate(
     )
 
 
-def _serving_yield(tried: Compiled, found: Candidate, request: Request) -> ServingYield:
+def _serving_yield(
+    tried: Compiled, found: Candidate, request: Request, calibration: ServingCalibration | None
+) -> ServingYield:
     setup = found.setup
     facts = facts_of(setup)
     context = request.input_tokens + request.output_tokens / 2.0
     parts = breakdown(tried, found, context)
-    rate = _estimate(found, "output_tps_per_chip", found.output_tokens_per_s_per_chip, "token/s", facts)
+    rate = _estimate(
+        found, "output_tps_per_chip", found.output_tokens_per_s_per_chip, "token/s", facts, None, calibration
+    )
     return ServingYield(
         chip_id=setup.chip.id,
         model_id=setup.model.id,
@@ -182,8 +204,8 @@ def _serving_yield(tried: Compiled, found: Candidate, request: Request) -> Servi
         kv_precision=setup.kv_precision,
         chips_per_replica=setup.layout.chips,
         batch=found.batch,
-        tpot_s=_estimate(found, "tpot_mean_ms", float(found.load.tpot_s), "s", facts, parts),
-        ttft_s=_estimate(found, "ttft_mean_ms", float(found.load.ttft_s), "s", facts),
+        tpot_s=_estimate(found, "tpot_mean_ms", float(found.load.tpot_s), "s", facts, parts, calibration),
+        ttft_s=_estimate(found, "ttft_mean_ms", float(found.load.ttft_s), "s", facts, None, calibration),
         tokens_per_s_per_chip=rate.scaled(1.0 + request.input_tokens / request.output_tokens),
         output_tokens_per_s_per_chip=rate,
         kv_tokens_capacity=cache_tokens(setup, context),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chipwise.catalogue.objects import Chip, Model
 from chipwise.core.errors import ChipwiseError, InputError
@@ -11,6 +11,9 @@ from chipwise.perf.infer.options import Options
 from chipwise.perf.infer.question import Question
 from chipwise.perf.infer.terms import engines
 from chipwise.perf.machine import KV_PRECISIONS, WEIGHT_PRECISIONS, group_limit, kv_precision_of, weight_precision_of
+
+if TYPE_CHECKING:
+    from chipwise.perf.infer.calibrate import ServingCalibration
 
 MODES = ("aggregated", "disaggregated")
 
@@ -47,6 +50,7 @@ def question_of(
     kv_precision: str = "auto",
     mode: str = "any",
     options: Options | None = None,
+    calibration: ServingCalibration | None = None,
 ) -> Question:
     """Resolve names and check that they make a question.
 
@@ -108,6 +112,7 @@ def question_of(
         catalogue=catalogue,
         modes=("disaggregated",) if apart else modes,
         options=options or Options(),
+        calibration=calibration,
     )
 
 

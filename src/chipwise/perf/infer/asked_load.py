@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from chipwise.catalogue.objects import Chip, Model
 from chipwise.core.errors import InputError
@@ -12,6 +13,9 @@ from chipwise.perf.infer.options import Options
 from chipwise.perf.infer.predict import TPOT_TAIL, TTFT_TAIL
 from chipwise.perf.infer.setup import Layout
 from chipwise.perf.tables import constant, read_rows
+
+if TYPE_CHECKING:
+    from chipwise.perf.infer.calibrate import ServingCalibration
 
 LOADS = ("closed", "saturated", "static", "open", "mlperf-offline", "mlperf-server", "mlperf-interactive")
 """Loads by the name the command line takes."""
@@ -45,6 +49,8 @@ class Asked:
         Requests in flight in all (``closed``), of one copy (``static``, ``saturated``), requests/s in all (``open``).
     tpot_s, ttft_s : float, optional
         Targets: means for the largest batch under saturation, else what goodput is counted by.
+    calibration : ServingCalibration, optional
+        Own measured points.
     """
 
     chip: Chip
@@ -65,6 +71,7 @@ class Asked:
     tpot_s: float | None = None
     ttft_s: float | None = None
     usd_per_chip_hour: float | None = None
+    calibration: ServingCalibration | None = None
     options: Options = field(default_factory=Options)
 
 

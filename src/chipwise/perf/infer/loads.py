@@ -17,7 +17,7 @@ from chipwise.perf.infer.layouts import cannot_be, space, too_long
 from chipwise.perf.infer.open_loop import open_load
 from chipwise.perf.infer.operate import most_running, prepared
 from chipwise.perf.infer.options import Options
-from chipwise.perf.infer.predict import interval
+from chipwise.perf.infer.own_points import bounds
 from chipwise.perf.infer.question import Question
 from chipwise.perf.infer.setup import Layout, facts_of
 from chipwise.perf.infer.states import State, merit, states_of
@@ -74,11 +74,9 @@ def answer_load(asked: Asked, catalogue: Any) -> Answer | NotServed:
             f"MLPerf lengths, targets and usual formats: {precision} weights, fp8 cache where the chip has fp8"
         )
         best = dataclasses.replace(best, notes=(*best.notes, said_formats))
-    notes = (
-        *best.notes,
-        *too_long(asked.model, sum(lengths)),
-        *((f"{asked.engine} {asked.engine_version}: {said}",) if said else ()),
-    )
+    own = ("calibrated on own measured points",) if asked.calibration is not None else ()
+    version = (f"{asked.engine} {asked.engine_version}: {said}",) if said else ()
+    notes = (*best.notes, *own, *too_long(asked.model, sum(lengths)), *version)
     return _answer(asked, found, best, lengths, notes, catalogue)
 
 
@@ -137,7 +135,7 @@ def _answer(
     evidence, facts = EVIDENCE[setup.evidence], facts_of(setup)
 
     def estimate(metric: str, value: float, unit: str) -> Estimate:
-        low, high = interval(setup.evidence, setup.chip, REGIMES[asked.load], metric, value)
+        low, high = bounds(asked.calibration, setup.evidence, setup.chip, REGIMES[asked.load], metric, value)
         method = "closed form on the operator tables and the engine's own time"
         return Estimate(value=value, low=low, high=high, unit=unit, method=method, evidence=evidence, facts=facts)
 

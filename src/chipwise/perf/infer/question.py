@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chipwise.catalogue.objects import Chip, Model
 from chipwise.perf.infer.layouts import space, too_long
@@ -13,6 +13,9 @@ from chipwise.perf.infer.options import Options
 from chipwise.perf.infer.served import Served
 from chipwise.perf.infer.setup import Layout
 from chipwise.perf.infer.why import Rejected
+
+if TYPE_CHECKING:
+    from chipwise.perf.infer.calibrate import ServingCalibration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,8 @@ class Question:
         Where servers, networks and rents are looked up.
     modes : tuple of str
         ``aggregated``, ``disaggregated`` or both.
+    calibration : ServingCalibration, optional
+        Own measured points.
     load : str
         ``closed`` (so many always in flight) or ``server`` (random arrivals).
     """
@@ -58,6 +63,7 @@ class Question:
     decode_chips: int | None = None
     modes: tuple[str, ...] = ("aggregated", "disaggregated")
     load: str = "closed"
+    calibration: ServingCalibration | None = None
     options: Options = field(default_factory=Options)
 
     def layouts(self, side: int, engine: str = "") -> tuple[Layout, ...]:
@@ -113,7 +119,8 @@ class Question:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know of the question."""
-        return too_long(self.model, self.input_tokens + self.output_tokens)
+        own = ("calibrated on own measured points",) if self.calibration is not None else ()
+        return (*own, *too_long(self.model, self.input_tokens + self.output_tokens))
 
     @property
     def mixed(self) -> bool:

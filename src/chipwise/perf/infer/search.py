@@ -17,9 +17,9 @@ from chipwise.perf.infer.compiled import KNOTS, Compiled, compiled
 from chipwise.perf.infer.layouts import ONE_CHIP, cannot_be
 from chipwise.perf.infer.load import Load
 from chipwise.perf.infer.operate import most_running, operate_knots, prepared
+from chipwise.perf.infer.own_points import bounds, factor
 from chipwise.perf.infer.points import Points, best_of_each, frontier
 from chipwise.perf.infer.pools import Decode, Pools, Prefill, decode_pool, matched, prefill_pool, transfer_s
-from chipwise.perf.infer.predict import interval
 from chipwise.perf.infer.question import Found, Question
 from chipwise.perf.infer.served import Pool, Served
 from chipwise.perf.infer.setup import Layout, facts_of
@@ -176,6 +176,7 @@ def _evaluated(
 def _aggregated(question: Question, found: Compiled, formats: dict[str, str], chunk: float) -> tuple[int, int, Points]:
     options = dataclasses.replace(question.options, chunk_tokens=chunk)
     load = operate_knots(found, options, question.input_tokens, question.output_tokens, load=question.load)
+    load = _calibrated(question, load)
     every = np.arange(len(found.setups))
     most = most_running(found, options, every, question.input_tokens, question.output_tokens)
     copies = np.floor(question.chips / found.chips)
@@ -221,6 +222,19 @@ def _aggregated(question: Question, found: Compiled, formats: dict[str, str], ch
     )
 
 
+def _calibrated(question: Question, load: Load) -> Load:
+    """The load moved by own measured points; its rate follows from its times."""
+    own = question.calibration
+    if own is None:
+        return load
+    chip, output = question.chip.id, question.output_tokens
+    tpot = load.tpot_s * factor(own, chip, question.load, "tpot_mean_ms")
+    ttft = load.ttft_s * factor(own, chip, question.load, "ttft_mean_ms")
+    before = load.ttft_s + load.tpot_s * (output - 1.0)
+    rate = load.requests_per_s * before / (ttft + tpot * (output - 1.0))
+    return dataclasses.replace(load, tpot_s=tpot, ttft_s=ttft, requests_per_s=rate)
+
+
 def _meets(question: Question, tpot_s: Any, ttft_s: Any, gap_s: Any) -> Any:
     good = np.ones(np.broadcast_shapes(np.shape(tpot_s), np.shape(ttft_s)), dtype=bool)
     for value, target in ((tpot_s, question.tpot_s), (ttft_s, question.ttft_s), (gap_s, question.gap_s)):
@@ -240,6 +254,12 @@ def _disaggregated(
     first, second = tables
     lengths = (question.input_tokens, question.output_tokens)
     prefill, decode = prefill_pool(first, question.options, *lengths), decode_pool(second, question.options, *lengths)
+    if question.calibration is not None:
+        reading = factor(question.calibration, question.chip.id, question.load, "ttft_mean_ms")
+        writing = factor(question.calibration, question.decode_chip.id, question.load, "tpot_mean_ms")
+        own = factor(question.calibration, question.chip.id, question.load, "tpot_mean_ms")
+        prefill = dataclasses.replace(prefill, service_s=own * prefill.service_s, alone_s=reading * prefill.alone_s)
+        decode = dataclasses.replace(decode, gap_s=writing * decode.gap_s)
     reason = _no_pools(question, prefill, decode)
     if reason:
         yield Rejected(mode="disaggregated", layout=None, cause=reason, **formats)
@@ -357,7 +377,7 @@ def _served(
     evidence = EVIDENCE[setup.evidence]
 
     def estimate(metric: str, value: float, unit: str) -> Estimate:
-        low, high = interval(setup.evidence, setup.chip, question.load, metric, value)
+        low, high = bounds(question.calibration, setup.evidence, setup.chip, question.load, metric, value)
         return Estimate(value=value, low=low, high=high, unit=unit, method=METHOD, evidence=evidence)
 
     output = question.output_tokens

@@ -15,7 +15,9 @@ from chipwise.perf.infer.load import Load
 from chipwise.perf.infer.open_loop import open_load
 from chipwise.perf.infer.operate import most_running, operate, operate_knots
 from chipwise.perf.infer.options import Options
+from chipwise.perf.infer.own_points import factor
 from chipwise.perf.infer.predict import TPOT_TAIL
+from chipwise.perf.infer.terms import LITTLE
 
 TPOT_SPREAD = math.log(TPOT_TAIL) / 2.33
 """Standard deviation of the logarithm of TPOT between requests, from what its 99th percentile is over the mean."""
@@ -61,10 +63,13 @@ def _largest(asked: Asked) -> bool:
 
 def _largest_batch(asked: Asked, found: Compiled, knots: Load, place: int, copies: float, most: float) -> State | None:
     """The batch with most tokens/s that fits and meets the targets."""
-    shape = (len(found.setups), KNOTS.size)
+    shape, chip, regime = (len(found.setups), KNOTS.size), asked.chip.id, REGIMES[asked.load]
     tpot, ttft, rate, step = (
         np.broadcast_to(getattr(knots, name), shape)[place] for name in ("tpot_s", "ttft_s", "requests_per_s", "step_s")
     )
+    tpot = tpot * factor(asked.calibration, chip, regime, "tpot_mean_ms")
+    ttft = ttft * factor(asked.calibration, chip, regime, "ttft_mean_ms")
+    rate = rate * factor(asked.calibration, chip, regime, "output_tps_per_chip")
     good = most >= KNOTS
     for value, target in ((tpot, asked.tpot_s), (ttft, asked.ttft_s)):
         if target is not None:
@@ -101,6 +106,13 @@ def _fixed(asked: Asked, options: Options, found: Compiled, place: int, copies: 
     regime = REGIMES[asked.load]
     load = operate(found, options, place, batch, *lengths, load=regime, wanted=wanted if regime == "closed" else None)
     rate, tpot, ttft = (float(getattr(load, name)) for name in ("requests_per_s", "tpot_s", "ttft_s"))
+    if asked.calibration is not None:
+        tpot *= factor(asked.calibration, asked.chip.id, regime, "tpot_mean_ms")
+        ttft *= factor(asked.calibration, asked.chip.id, regime, "ttft_mean_ms")
+        if regime in LITTLE:  # the rate follows from the times
+            rate = wanted / (ttft + tpot * (lengths[1] - 1.0))
+        else:
+            rate *= factor(asked.calibration, asked.chip.id, regime, "output_tps_per_chip")
     return State(
         place=place,
         batch=batch,
