@@ -47,14 +47,13 @@ def left_out(
     """Residuals of every row from a fit without the rows that share its name."""
     residual = np.full(len(names), np.nan)
     thin = sparse(rows)
-    place = {label: number for number, label in enumerate(problem.names)}
     for name in dict.fromkeys(names):
         part = Problem(rows.part(thin[names[thin] != name]))
-        begin = np.array([start[place[label]] for label in part.names])
+        begin = part.prior.copy()  # never the fit to all sources: what a source taught must be forgotten
         free = np.array([number for number, label in enumerate(part.names) if label not in (off or {})])
         for label, value in (off or {}).items():
             begin[part.names.index(label)] = np.log(value)
-        terms = part.terms(part.solve(begin, steps=5, active=free))
+        terms = part.terms(part.solve(begin, active=free))
         known = terms.family
         unseen = {f: float(np.exp(FAMILY_PRIOR)) for f in set(rows.families) if f not in (*known, REFERENCE_FAMILY)}
         terms = dataclasses.replace(terms, family={**known, **unseen})
@@ -97,11 +96,14 @@ def coverage(rows: Rows, residual: np.ndarray, chosen: np.ndarray, rung: str) ->
 
 
 def ordered(rows: Rows, residual: np.ndarray, least: float) -> tuple[dict[str, tuple[int, int]], int]:
-    """Pairs of one sweep (all but the layout equal) that differ by more: right and all, by source."""
+    """Pairs of one sweep that differ by more: right and all, by source.
+
+    A sweep is one source, model, chip, count, precision, length, phase and software release; its layouts differ.
+    """
     sweeps: dict[tuple[object, ...], list[int]] = {}
     for number, c in enumerate(rows.cases):
         if rows.full[number] and c.printed_speed:
-            key = (c.group, c.model_id, c.chip.id, c.units, c.precision, c.layout.seq, c.phase)
+            key = (c.group, c.model_id, c.chip.id, c.units, c.precision, c.layout.seq, c.phase, c.release, c.stack.padded)
             sweeps.setdefault(key, []).append(number)
     found: dict[str, tuple[int, int]] = {}
     for key, places in sweeps.items():
@@ -109,6 +111,7 @@ def ordered(rows: Rows, residual: np.ndarray, least: float) -> tuple[dict[str, t
         measured = rows.log_speed[at][:, None] - rows.log_speed[at][None, :]
         said = measured + residual[at][:, None] - residual[at][None, :]
         apart = np.triu(np.abs(measured) > np.log1p(least), 1)
+        apart &= np.array([[rows.cases[i].layout != rows.cases[j].layout for j in places] for i in places])
         right, total = found.get(str(key[0]), (0, 0))
         found[str(key[0])] = (right + int((apart & (measured * said > 0)).sum()), total + int(apart.sum()))
     return {name: pair for name, pair in found.items() if pair[1]}, len(sweeps)

@@ -13,6 +13,7 @@ from chipwise.core.errors import ChipwiseError, Undetermined
 from chipwise.perf.flop import adapter_flop_per_token, shape_flop_per_token, training_flop_per_token
 from chipwise.perf.peaks import training_precision
 from chipwise.perf.train.conventions import (
+    bucket_weights,
     community_stack,
     flag,
     flash_of,
@@ -20,6 +21,7 @@ from chipwise.perf.train.conventions import (
     held_share,
     recompute_of,
     stated_network,
+    tensor_overlap,
     whole_graphs,
 )
 from chipwise.perf.train.devices import age_years, day_of, device_of, split_device
@@ -76,6 +78,8 @@ class Case:
     faults : tuple of str
         Why the row must not be scored; empty for a sound row.
     assumed : tuple of str
+    release : str
+        Software and recipe: runs of one sweep share it.
     """
 
     run_id: str
@@ -102,6 +106,7 @@ class Case:
     assumed: tuple[str, ...]
     model_id: str
     out_of_memory: bool
+    release: str
 
 
 def read_run(row: Mapping[str, str], catalogue: Catalogue, terms: Terms) -> Case | str:
@@ -156,7 +161,7 @@ def _case(
     unit_share, units = per_unit, count
     if ways and not per_unit < 1.0 and abs(ways / count - 2.0) < 1e-6:
         unit_share, units = 0.5, 2.0 * count
-    layout, known, gbs = _layout(row, seq, units)
+    layout, known, gbs = _layout(row, chip, seq, units)
     mem = number(row, "mem_gb")
     gib = "gib" in (row.get("mem_kind") or "").casefold()
     return Case(
@@ -184,6 +189,7 @@ def _case(
         assumed=(assumed,) if assumed else (),
         model_id=model_id,
         out_of_memory=row.get("status") == "oom",
+        release=" ".join(row.get(name) or "" for name in ("framework", "framework_version", "precision", "source")),
     )
 
 
@@ -248,7 +254,7 @@ def _ways(row: Mapping[str, str]) -> float | None:
     return product
 
 
-def _layout(row: Mapping[str, str], seq: float, units: float) -> tuple[Layout, Known, float]:
+def _layout(row: Mapping[str, str], chip: Chip, seq: float, units: float) -> tuple[Layout, Known, float]:
     tp, pp, cp = (number(row, name) for name in ("tp", "pp", "cp"))
     zero = number(row, "zero_stage")
     sharded = (row.get("fsdp") or "").casefold()
@@ -288,6 +294,9 @@ def _layout(row: Mapping[str, str], seq: float, units: float) -> tuple[Layout, K
         adapter=1.0 if (row.get("phase") or "") == "lora" else 0.0,
         fine=1.0 if recompute is None or 0.0 < recompute < 1.0 else 0.0,
         gradient_bytes=gradient_width(row, fsdp, modern),
+        bucket=bucket_weights(row, dp * (cp or 1.0)),
+        scatter_send=1.0,
+        tp_overlap=tensor_overlap(row, chip),
     )
     known = Known(
         tp=tp is not None,
@@ -310,6 +319,7 @@ def _stack(row: Mapping[str, str], chip: Chip, catalogue: Catalogue, precision: 
         flash=flash_of(row, chip, on),
         community=community_stack(row),
         graphs=1.0 if chip.vendor == "NVIDIA" and (mlperf or whole_graphs(row, chip, on)) else 0.0,
+        padded=1.0 if "tokendrop" in (row.get("notes") or "").casefold() else 0.0,
         natural=0.0,
         moe_years=max((on - dt.date(2025, 1, 1)).days / 365.25, 0.0) if on else 1.0,
         age_years=age_years(chip, catalogue, on),

@@ -12,6 +12,7 @@ from chipwise.catalogue.objects import Chip
 from chipwise.core.errors import Undetermined
 from chipwise.perf.peaks import family_key, sixteen_bit_precision
 from chipwise.perf.topology.build import PCIE_BYTES_PER_S_PER_LANE
+from chipwise.perf.train.links import gather_shares
 from chipwise.perf.train.objects import Device
 from chipwise.perf.train.operators import kernel_reach
 from chipwise.perf.train.terms import Terms
@@ -69,7 +70,7 @@ def device_of(
         network_bytes_per_s=network or USUAL_NETWORK_BYTES_PER_S,
         host_bytes_per_s=bus,
         domain=domain or joined,
-        mesh=1.0 if server is not None and "full mesh" in server.topology else 0.0,
+        **gather_shares(chip, catalogue, int(domain or joined), link),
         watts_per_tflop=watts,
         kernel=kernel_reach(chip, precision)[0],
         kernel16=kernel_reach(chip, sixteen_bit_precision(chip))[0],

@@ -115,6 +115,8 @@ class Layout:
         Activations held relative to 1F1B: 0.5 for V-half, 0.33 for V-min.
     gradient_bytes : float
         Width of a gradient, in memory and on the links.
+    bucket : float
+        Weights of one collective of a sharded optimizer.
     adapter : float
         1 where the weights are frozen and adapters are trained.
     tp_overlap, dp_overlap : float
@@ -148,6 +150,7 @@ class Layout:
     bubble: Number = 1.0
     in_flight: Number = 1.0
     gradient_bytes: Number = 4.0
+    bucket: Number = 4e7
     adapter: Number = 0.0
     tp_overlap: Number = -1.0
     dp_overlap: Number = -1.0
@@ -179,8 +182,8 @@ class Device:
         One direction: scale-up, scale-out, to host memory.
     domain : float
         Units joined by the scale-up links.
-    mesh : float
-        1 where the domain is a full mesh.
+    gather2, gather4, gather8, gather64 : float
+        Share of the scale-up links that a gather in groups of so many reaches.
     watts_per_tflop : float
         Board power over 16-bit TFLOP/s, relative to 0.7; 1 where unknown.
     kernel, kernel16 : float
@@ -199,7 +202,10 @@ class Device:
     network_bytes_per_s: Number
     host_bytes_per_s: Number
     domain: Number
-    mesh: Number
+    gather2: Number
+    gather4: Number
+    gather8: Number
+    gather64: Number
     watts_per_tflop: Number
     kernel: Number
     kernel16: Number
@@ -221,6 +227,8 @@ class Stack:
         1 for a stack that its chip's vendor has not tuned.
     graphs : float
         1 with whole-step CUDA graphs.
+    padded : float
+        1 where experts take a fixed number of tokens and the rest are dropped: no count has to be read on the host.
     natural : float
         1 where experts are routed as the data says, 0 where routing is forced to be even.
     age_years : float
@@ -235,6 +243,7 @@ class Stack:
     flash: Number = 2.0
     community: Number = 0.0
     graphs: Number = 0.0
+    padded: Number = 0.0
     natural: Number = 0.0
     age_years: Number = 3.0
     moe_years: Number = 1.0

@@ -32,8 +32,11 @@ PARTS = (
 )
 """Parts of a step; they add up to it."""
 
-OPERATIONS = {"attention": 12.0, "dense": 9.0, "expert": 30.0, "linear": 22.0}
-"""Framework operations of one block half, forward; backward as many again."""
+OPERATIONS = {"attention": 12.0, "dense": 9.0, "linear": 22.0}
+"""Framework operations of one block half, forward; backward as many again. Those of experts: `Terms.routed_ops`."""
+
+PADDED = 0.5
+"""Operations of experts that take a fixed number of tokens, relative to those that take any number."""
 
 
 FINE_START = 0.3
@@ -130,7 +133,8 @@ def _tensor_exposed(layout: Layout, terms: Terms) -> Number:
 def _host(shape: Shape, layout: Layout, device: Device, stack: Stack, terms: Terms) -> Number:
     """Host time of one micro-batch on the mean stage."""
     calls = (shape.full_layers + shape.window_layers) * OPERATIONS["attention"]
-    calls = calls + shape.dense_layers * OPERATIONS["dense"] + shape.moe_layers * OPERATIONS["expert"]
+    routed = terms.routed_ops * np.where(stack.padded > 0, PADDED, 1.0)
+    calls = calls + shape.dense_layers * OPERATIONS["dense"] + shape.moe_layers * routed
     calls = calls + shape.linear_layers * OPERATIONS["linear"]
     passes = 2.0 + layout.recompute
     extra = 1.0 + 0.3 * (stack.element_bits < 16) + 0.2 * (layout.zero >= 3) + 0.2 * (layout.tp > 1)
@@ -140,7 +144,7 @@ def _host(shape: Shape, layout: Layout, device: Device, stack: Stack, terms: Ter
 
 def _stalls(shape: Shape, layout: Layout, device: Device, stack: Stack, terms: Terms) -> Number:
     """Waits for the counts of routed tokens, which the host must read before it launches the experts."""
-    quick = np.where((device.compiled > 0) | (stack.graphs > 0), 0.0, 1.0)
+    quick = np.where((device.compiled > 0) | (stack.graphs > 0) | (stack.padded > 0), 0.0, 1.0)
     passes = 2.0 + layout.recompute
     return terms.sync_s * progress(stack, terms) * quick * passes * shape.moe_layers / layout.pp
 
@@ -165,9 +169,11 @@ def _imbalance(shape: Shape, layout: Layout, work: Work, busy: Number, one: Numb
 def _data_exposed(layout: Layout, one: Number, traffic: Traffic, terms: Terms) -> Number:
     """A share of what fits behind one micro-batch (its backward pass, where no weights are gathered), and the rest.
 
-    The window is the time the micro-batch takes, so that a faster device never makes the step longer.
+    The window is the time the micro-batch takes, so that a faster device never makes the step longer. Interleaved
+    stages finish one chunk after the other, each behind `pp` micro-batches of the next.
     """
-    window = one * np.where(layout.zero >= 1, 1.0, 2.0 / 3.0)
+    chunks = np.where(layout.vpp > 1.0, layout.pp * (layout.vpp - 1.0) / layout.vpp, 0.0)
+    window = one * np.maximum(np.where(layout.zero >= 1, 1.0, 2.0 / 3.0), np.minimum(chunks, layout.accum))
     exposed = terms.exposed_dp * np.minimum(traffic.reduce, window) + np.maximum(traffic.reduce - window, 0.0)
     usual = np.where(layout.dp_overlap == 1, np.maximum(0.8 * exposed, traffic.reduce - window), exposed)
     return np.where(layout.dp_overlap == 0, traffic.reduce, usual)

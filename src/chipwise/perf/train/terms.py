@@ -34,6 +34,7 @@ class Terms:
     host_op_s: float = 30e-6
     graphs: float = 0.33
     compiled: float = 0.05
+    routed_ops: float = 40.0
     gap_s: float = 2e-6
     sync_s: float = 150e-6
     scan: float = 1.0
@@ -46,7 +47,8 @@ class Terms:
     exposed_fsdp: float = 0.16
     link: float = 0.72
     network: float = 0.8
-    latency_s: float = 12e-6
+    latency_s: float = 9e-6
+    hop_s: float = 14e-6
     imbalance: float = 0.75
     optimizer: float = 1.0
     step_s: float = 8e-3
