@@ -316,7 +316,7 @@ MEANINGS: dict[str, tuple[str, str]] = {
     "imbalance": ("", "felt share of what the slowest stage has more"),
     "optimizer": ("", "optimizer pass against 28 bytes a weight"),
     "step_s": ("s", "fixed cost of a step"),
-    "straggler": ("", "slow-down per doubling of devices"),
+    "straggler": ("", "slow-down per doubling of devices that reduce together"),
     "youth": ("", "slow-down at the release of an architecture, decaying over a year"),
     "community": ("", "slow-down of a stack nobody tuned for the chip"),
     "natural": ("", "slow-down of experts under natural routing; not fitted"),

@@ -47,7 +47,7 @@ def tensor_overlap(row: Mapping[str, str], chip: Chip) -> float:
         return -1.0
     framework = (row.get("framework") or "").casefold()
     pieces = "nemo" in framework or "megatron bridge" in framework or (row.get("source_kind") or "") == "MLPerf"
-    return -1.0 if pieces and chip.architecture.startswith(("Hopper", "Blackwell")) else 0.0
+    return -1.0 if pieces and chip.architecture.startswith(("Hopper", "Blackwell")) else 3.0
 
 
 def held_share(schedule: str) -> float:

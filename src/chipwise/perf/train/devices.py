@@ -17,7 +17,7 @@ from chipwise.perf.train.objects import Device
 from chipwise.perf.train.operators import kernel_reach
 from chipwise.perf.train.terms import Terms
 
-COMPILED_VENDORS = ("Google", "AWS")
+COMPILED_VENDORS = ("Google", "AWS", "Intel")
 """Chips programmed through a compiler that turns the whole step into one program."""
 
 USUAL_NETWORK_BYTES_PER_S = 12.5e9

@@ -35,6 +35,9 @@ PARTS = (
 OPERATIONS = {"attention": 12.0, "dense": 9.0, "linear": 22.0}
 """Framework operations of one block half, forward; backward as many again. Those of experts: `Terms.routed_ops`."""
 
+BEHIND = 0.25
+"""Share of traffic that runs behind a product and still delays it: it takes memory bandwidth and units."""
+
 PADDED = 0.5
 """Operations of experts that take a fixed number of tokens, relative to those that take any number."""
 
@@ -67,7 +70,7 @@ def step_time(shape: Shape, layout: Layout, device: Device, stack: Stack, terms:
     -----
     A micro-batch takes ``(gpu^3 + host^3)^(1/3)``: a launch is hidden behind long kernels and binds short ones.
     Bubble: ``(pp - 1) / (accum vpp)``. Fully sharded traffic: ``(compute^4 + traffic^4)^(1/4)`` plus an exposed
-    share. Valid for one data-parallel replica like every other; stragglers are a share per doubling of units.
+    share. Stragglers are a share per doubling of the units that wait for each other; stages only wait for a neighbour.
     """
     work = micro_batch(shape, layout, device, stack, terms)
     traffic = communication(shape, layout, device, terms)
@@ -110,7 +113,7 @@ def step_time(shape: Shape, layout: Layout, device: Device, stack: Stack, terms:
         "offload": offload,
     }
     total = sum(parts.values())
-    parts["stragglers"] = total * terms.straggler * np.log2(np.maximum(layout.units, 1.0))
+    parts["stragglers"] = total * terms.straggler * np.log2(np.maximum(layout.units / layout.pp, 1.0))
     return Step(time_s=total + parts["stragglers"], parts=parts)
 
 
@@ -122,12 +125,16 @@ def _again(work: Work, traffic: Traffic, layout: Layout, terms: Terms) -> Number
 
 
 def _tensor_exposed(layout: Layout, terms: Terms) -> Number:
-    """Exposed share: as usual; none hidden; pipelined; ring."""
+    """Exposed share: as usual; none hidden; pipelined; ring; backward traffic behind the weight gradients.
+
+    The last waits for every forward transfer; with sequence parallelism six of ten halves are waited for.
+    """
     usual = terms.exposed_tp
     overlap = layout.tp_overlap
-    return np.where(
-        overlap == 0, 1.0, np.where(overlap == 1, 0.5 * (1.0 + usual), np.where(overlap == 2, 0.9 * usual, usual))
-    )
+    waited = np.where(layout.sp > 0, 0.6, 0.5)
+    behind = waited + (1.0 - waited) * BEHIND
+    chosen = np.where(overlap == 2, 0.9 * usual, np.where(overlap == 3, behind, usual))
+    return np.where(overlap == 0, 1.0, np.where(overlap == 1, 0.5 * (1.0 + usual), chosen))
 
 
 def _host(shape: Shape, layout: Layout, device: Device, stack: Stack, terms: Terms) -> Number:
