@@ -170,7 +170,7 @@ def micro_batch(shape: Shape, layout: Layout, device: Device, stack: Stack, term
         stream_forward=forward_bytes / reach.stream * share,
         cast=np.where(narrow, terms.cast * cast_bytes / (0.85 * device.bytes_per_s), 0.0) * share,
         permute=2.0 * terms.permute * progress(stack, terms) * permuted / reach.stream * share,
-        accumulate=_accumulate(shape, layout, device, terms) * frozen,
+        accumulate=(np.cbrt(block.weights**3 + _accumulate(shape, layout, device, terms) ** 3) - block.weights) * frozen,
         logits=head * share,
         logits_stage=head,
     )

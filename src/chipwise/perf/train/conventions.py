@@ -24,6 +24,10 @@ TUNED = (
 """Frameworks that a chip's vendor tunes for it."""
 
 
+OWN_FORKS = ("habana", "intel", "mindspeed", "rocm", "primus")
+"""Marks of a framework's fork by a chip's vendor."""
+
+
 def gradient_width(row: Mapping[str, str], sharded: bool, modern: bool) -> float:
     """Bytes of a gradient: 4 in Megatron stacks that are old or not tuned by the vendor, else 2."""
     framework = (row.get("framework") or "see notes").casefold()
@@ -106,13 +110,17 @@ def community_stack(row: Mapping[str, str]) -> float:
 
 
 def flash_of(row: Mapping[str, str], chip: Chip, on: dt.date | None) -> float:
-    """Generation of the attention kernel: none before 2022-09; the first to 2023-07; the third on Hopper
-    and Blackwell from 2024-03."""
+    """Generation of the attention kernel.
+
+    None before 2022-09, nor in Megatron-DeepSpeed unless it is the chip vendor's own fork; the first to 2023-07; the
+    third on Hopper and Blackwell from 2024-03; the second else.
+    """
     stated = number(row, "flash_attention")
     if stated == 0:
         return 0.0
     framework = (row.get("framework") or "").casefold()
-    if stated is None and ("deepspeed" in framework or (on is not None and on < dt.date(2022, 9, 1))):
+    forked = "deepspeed" in framework and not any(name in framework for name in OWN_FORKS)
+    if stated is None and (forked or (on is not None and on < dt.date(2022, 9, 1))):
         return 0.0
     if on is not None and on < dt.date(2023, 7, 1):
         return 1.0
