@@ -15,7 +15,6 @@ from chipwise.core.errors import InputError
 from chipwise.perf.train.days import days_of, goodput
 from chipwise.perf.train.explain import layout_from_text, why_not
 from chipwise.perf.train.figure import stacked_bars
-from chipwise.perf.train.own import own_factor
 from chipwise.perf.train.run import Problem, best_run, problem_of, run_of, search_layouts
 from chipwise.perf.train.search import fits, grid, layout_of, links_reach, pareto, seconds_of
 from chipwise.perf.train.space import blocks_of, divisors

@@ -294,7 +294,7 @@ def _layout(row: Mapping[str, str], chip: Chip, seq: float, units: float) -> tup
         adapter=1.0 if (row.get("phase") or "") == "lora" else 0.0,
         fine=1.0 if recompute is None or 0.0 < recompute < 1.0 else 0.0,
         gradient_bytes=gradient_width(row, fsdp, modern),
-        bucket=bucket_weights(row, dp * (cp or 1.0)),
+        bucket=bucket_weights(row),
         scatter_send=1.0,
         tp_overlap=tensor_overlap(row, chip),
     )
@@ -316,6 +316,7 @@ def _stack(row: Mapping[str, str], chip: Chip, catalogue: Catalogue, precision: 
     mlperf = (row.get("source_kind") or "") == "MLPerf"
     return Stack(
         element_bits=bits,
+        blocks=1.0 if re.search(r"mx|block|nvfp4", (row.get("precision") or "").casefold()) else 0.0,
         flash=flash_of(row, chip, on),
         community=community_stack(row),
         graphs=1.0 if chip.vendor == "NVIDIA" and (mlperf or whole_graphs(row, chip, on)) else 0.0,

@@ -23,6 +23,9 @@ WATTS_RANGE = (0.6, 2.0)
 CEILING, SHARPNESS = 0.95, 8.0
 """No product runs above this share of the dense peak, and how sharply the reach bends towards it."""
 
+BLOCK_CASTS = 0.5
+"""More bytes for casts with a scale per block: read once, written along rows and along columns with their scales."""
+
 GATHERED_PASSES = 6.0
 """Reads and writes of a token's activation for dispatch and combine, forward."""
 
@@ -168,9 +171,13 @@ def micro_batch(shape: Shape, layout: Layout, device: Device, stack: Stack, term
         core_again=again,
         stream=2.6 * forward_bytes / reach.stream * share,
         stream_forward=forward_bytes / reach.stream * share,
-        cast=np.where(narrow, terms.cast * cast_bytes / (0.85 * device.bytes_per_s), 0.0) * share,
+        cast=np.where(
+            narrow, terms.cast * (1.0 + BLOCK_CASTS * stack.blocks) * cast_bytes / (0.85 * device.bytes_per_s), 0.0
+        )
+        * share,
         permute=2.0 * terms.permute * progress(stack, terms) * permuted / reach.stream * share,
-        accumulate=(np.cbrt(block.weights**3 + _accumulate(shape, layout, device, terms) ** 3) - block.weights) * frozen,
+        accumulate=(np.cbrt(block.weights**3 + _accumulate(shape, layout, device, terms) ** 3) - block.weights)
+        * frozen,
         logits=head * share,
         logits_stage=head,
     )

@@ -35,23 +35,19 @@ def gradient_width(row: Mapping[str, str], sharded: bool, modern: bool) -> float
     return 4.0 if megatron and not sharded and not (modern and community_stack(row) < 1.0) else 2.0
 
 
-def bucket_weights(row: Mapping[str, str], ranks: float) -> float:
-    """Weights of one collective of a sharded optimizer: Megatron's buckets grow with the ranks."""
+def bucket_weights(row: Mapping[str, str]) -> float:
+    """Weights of one collective of a sharded optimizer; 0 for Megatron, whose buckets grow with the ranks."""
     framework = (row.get("framework") or "").casefold()
     grows = any(name in framework for name in ("megatron", "nemo", "mindspeed")) and "deepspeed" not in framework
-    return max(4e7, 1e6 * ranks) if grows or (row.get("source_kind") or "") == "MLPerf" else 4e7
+    return 0.0 if grows or (row.get("source_kind") or "") == "MLPerf" else 4e7
 
 
 def tensor_overlap(row: Mapping[str, str], chip: Chip) -> float:
-    """Tensor traffic is hidden (-1) where the stack cuts products in pieces to do so, else waited for (0).
-
-    Compilers of whole steps do, and NVIDIA's recipes and MLPerf submissions from Hopper on.
-    """
-    if chip.vendor in ("Google", "AWS"):
-        return -1.0
+    """As usual on the chip (-1) in compiled stacks, NVIDIA's recipes and MLPerf; elsewhere backward traffic runs behind
+    the weight gradients (3)."""
     framework = (row.get("framework") or "").casefold()
     pieces = "nemo" in framework or "megatron bridge" in framework or (row.get("source_kind") or "") == "MLPerf"
-    return -1.0 if pieces and chip.architecture.startswith(("Hopper", "Blackwell")) else 3.0
+    return -1.0 if pieces or chip.vendor in ("Google", "AWS") else 3.0
 
 
 def held_share(schedule: str) -> float:

@@ -154,7 +154,8 @@ def days_of(run: Run, tokens: float, catalogue: Catalogue, *, usd_per_chip_hour:
     )
 
 
-def _energy(run: Run, days: Estimate, catalogue: Catalogue) -> Estimate | None:
+def draw_of(run: Run, catalogue: Catalogue) -> Estimate | None:
+    """Power of all servers of a run while it computes, W; None where a figure of the chip is not known."""
     system = catalogue.server_of(run.chip.id)
     share = {"fp8": "8-bit", "fp4": "4-bit"}.get(run.precision, "16-bit")
     streams = run.step_s.breakdown.get("memory passes", 0.0) / run.step_s.value
@@ -163,14 +164,20 @@ def _energy(run: Run, days: Estimate, catalogue: Catalogue) -> Estimate | None:
         node = node_power(run.chip, system, board, chips=1)
     except ChipwiseError:
         return None
-    servers = run.chips / (system.chips if system else 1)
-    kwh = servers * SECONDS_PER_DAY / JOULES_PER_KWH
+    return node.scaled(run.chips / (system.chips if system else 1), "W")
+
+
+def _energy(run: Run, days: Estimate, catalogue: Catalogue) -> Estimate | None:
+    draw = draw_of(run, catalogue)
+    if draw is None:
+        return None
+    kwh = SECONDS_PER_DAY / JOULES_PER_KWH
     return Estimate(
-        value=node.value * days.value * kwh,
-        low=node.low * days.low * kwh,
-        high=node.high * days.high * kwh,
+        value=draw.value * days.value * kwh,
+        low=draw.low * days.low * kwh,
+        high=draw.high * days.high * kwh,
         unit="kWh",
         method="draw of the servers over the calendar of the run; cooling not included",
-        evidence=node.evidence,
-        facts=node.facts,
+        evidence=draw.evidence,
+        facts=draw.facts,
     )

@@ -20,6 +20,9 @@ from chipwise.perf.train.terms import Terms
 COMPILED_VENDORS = ("Google", "AWS", "Intel")
 """Chips programmed through a compiler that turns the whole step into one program."""
 
+PIECES_VENDORS, PIECES = ("Google", "AWS"), ("Hopper", "Blackwell")
+"""Compilers, and architectures, whose usual stack overlaps tensor traffic piece by piece."""
+
 USUAL_NETWORK_BYTES_PER_S = 12.5e9
 """100 Gbit/s a chip, where neither chip nor server says; evidence is then the data sheet at best."""
 
@@ -76,6 +79,7 @@ def device_of(
         kernel16=kernel_reach(chip, sixteen_bit_precision(chip))[0],
         reach=terms.reach(family_of(chip), chip.id),
         compiled=1.0 if chip.vendor in COMPILED_VENDORS else 0.0,
+        pieces=1.0 if chip.vendor in PIECES_VENDORS or chip.architecture.startswith(PIECES) else 0.0,
     )
 
 

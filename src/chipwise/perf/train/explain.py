@@ -2,45 +2,14 @@
 
 from __future__ import annotations
 
-from chipwise.core.errors import InputError
-from chipwise.core.names import nearest_names
+from chipwise.perf.train.asked import layout_of_text
 from chipwise.perf.train.objects import Layout
 from chipwise.perf.train.run import Problem, Run, run_of
 
-NAMES = ("tp", "pp", "vpp", "cp", "ep", "zero", "mbs", "recompute", "sp")
-"""Fields a user may name; data ranks and accumulation follow."""
-
 
 def layout_from_text(text: str, problem: Problem) -> Layout:
-    """Read ``tp=8,pp=8,mbs=1``; what is not named is 1, optimizer sharded, nothing recomputed.
-
-    Raises
-    ------
-    InputError
-        An unknown field, or no number.
-    """
-    fields: dict[str, float] = {}
-    for part in text.split(","):
-        name, _, value = part.strip().partition("=")
-        if name not in NAMES:
-            raise InputError(
-                f"{name!r} is no field of a layout", place="layout", allowed=", ".join(NAMES),
-                nearest=nearest_names(name, NAMES),
-            )  # fmt: skip
-        try:
-            fields[name] = float(value)
-        except ValueError:
-            raise InputError(f"{value!r} is no number", place=f"layout {name}", allowed="a number") from None
-        if not (0.0 <= fields[name] < 1e6) or (name not in ("zero", "recompute", "sp") and fields[name] < 1):
-            raise InputError(f"{value} is out of range", place=f"layout {name}", allowed="1 or more")
-    tp, pp, cp = (fields.get(name, 1.0) for name in ("tp", "pp", "cp"))
-    dp = max(problem.chips // int(tp * pp * cp), 1)
-    fields.setdefault("sp", 1.0 if tp > 1 else 0.0)
-    fields.setdefault("zero", 1.0)
-    accum = max(problem.batch / (dp * fields.get("mbs", 1.0)), 1.0)
-    return Layout(
-        seq=float(problem.seq), dp=float(dp), shard=dp * cp, accum=accum, gradient_bytes=2.0, fine=1.0, **fields
-    )
+    """A layout for a problem, in the text of `chipwise.perf.train.asked.layout_of_text`."""
+    return layout_of_text(text, seq=problem.seq, chips=problem.chips, batch=problem.batch, adapter=problem.adapter)
 
 
 def why_not(problem: Problem, layout: Layout, best: Run | None) -> tuple[Run | None, list[str]]:

@@ -116,11 +116,12 @@ class Layout:
     gradient_bytes : float
         Width of a gradient, in memory and on the links.
     bucket : float
-        Weights of one collective of a sharded optimizer.
+        Weights of one collective of a sharded optimizer; 0 as Megatron has it, growing with the ranks.
     adapter : float
         1 where the weights are frozen and adapters are trained.
     tp_overlap, dp_overlap : float
-        -1 as usual, 0 none, 1 pipelined, 2 ring; -1 as usual, 0 none, 1 overlapped.
+        -1 as usual on the device, 0 none, 1 pipelined, 2 ring, 3 backward traffic behind weight gradients; -1 as
+        usual, 0 none, 1 overlapped.
     regather : float
         1 where inputs are gathered again in the backward pass of sequence parallelism, 0 where they are kept whole.
     scatter_send : float
@@ -150,7 +151,7 @@ class Layout:
     bubble: Number = 1.0
     in_flight: Number = 1.0
     gradient_bytes: Number = 4.0
-    bucket: Number = 4e7
+    bucket: Number = 0.0
     adapter: Number = 0.0
     tp_overlap: Number = -1.0
     dp_overlap: Number = -1.0
@@ -191,7 +192,9 @@ class Device:
     reach : float
         Compute reached relative to the general law (family and chip).
     compiled : float
-        1 where the whole step is compiled (TPU, Trainium).
+        1 where the whole step is compiled (TPU, Trainium, Gaudi).
+    pieces : float
+        1 where the usual stack cuts products in pieces to hide tensor traffic.
     """
 
     peak: Number
@@ -211,6 +214,7 @@ class Device:
     kernel16: Number
     reach: Number
     compiled: Number
+    pieces: Number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +225,8 @@ class Stack:
     ----------
     element_bits : float
         16, 8 or 4: inputs of the matrix products.
+    blocks : float
+        1 where inputs carry a scale per block (mxfp8, nvfp4): rows and columns are quantised apart.
     flash : float
         Generation of the fused attention kernel; 0 where scores are written out.
     community : float
@@ -240,6 +246,7 @@ class Stack:
     """
 
     element_bits: Number = 16.0
+    blocks: Number = 0.0
     flash: Number = 2.0
     community: Number = 0.0
     graphs: Number = 0.0

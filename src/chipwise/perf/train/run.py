@@ -12,8 +12,9 @@ from chipwise.catalogue.catalogue import Catalogue
 from chipwise.catalogue.objects import Chip, Model
 from chipwise.core.errors import InputError
 from chipwise.core.fact import Estimate
-from chipwise.perf.flop import training_flop_per_token
+from chipwise.perf.flop import adapter_flop_per_token, training_flop_per_token
 from chipwise.perf.peaks import peak_fact_id, peak_spread, training_precision
+from chipwise.perf.train.asked import stack_of_text
 from chipwise.perf.train.devices import device_of
 from chipwise.perf.train.memory import Memory, memory
 from chipwise.perf.train.objects import Device, Layout, Shape, Stack
@@ -26,6 +27,9 @@ from chipwise.perf.train.step import step_time
 from chipwise.perf.train.terms import Terms, shipped_terms
 
 BITS = {"bf16": 16.0, "fp16": 16.0, "fp8": 8.0, "fp4": 4.0}
+
+BLOCK_FORMATS = {"mxfp8": ("fp8", 1.0), "mxfp4": ("fp4", 1.0), "nvfp4": ("fp4", 1.0)}
+"""Formats with a scale per block: the rate they multiply at."""
 
 LEAST_BATCH_TOKENS, MOST_BATCH_TOKENS, BATCH_TOKENS_PER_CHIP = 4e6, 32e6, 2048.0
 """Default batch: 2,048 tokens a chip, kept between 4 and 32 million (Llama 3 used up to 16, DeepSeek-V3 63 million)."""
@@ -108,7 +112,15 @@ def default_stack(chip: Chip, precision: str, *, natural: bool = True) -> Stack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A chip, a model and a batch, ready for the kernels."""
+    """A chip, a model and a batch, ready for the kernels.
+
+    Parameters
+    ----------
+    adapter : bool
+        The weights are frozen, adapters (LoRA) are trained.
+    stack_said : bool
+        The software was described, not taken as usual.
+    """
 
     chip: Chip
     model: Model
@@ -120,6 +132,14 @@ class Problem:
     device: Device
     stack: Stack
     terms: Terms
+    adapter: bool
+    stack_said: bool
+
+    @property
+    def flop_per_token(self) -> float:
+        """Model FLOP of a token: causal, nothing recomputed; of adapters where only they are trained."""
+        count = adapter_flop_per_token if self.adapter else training_flop_per_token
+        return count(self.model, self.seq)
 
     @property
     def setting(self) -> Setting:
@@ -136,10 +156,20 @@ def problem_of(
     precision: str = "auto",
     seq: int = 4096,
     batch: int | None = None,
-    stack: Stack | None = None,
+    stack: Stack | str | None = None,
+    adapter: bool = False,
     terms: Terms | None = None,
 ) -> Problem:
     """Put a question together.
+
+    Parameters
+    ----------
+    precision : str
+        ``auto``, ``bf16``, ``fp16``, ``fp8``, ``fp4``, or with a scale per block ``mxfp8``, ``mxfp4``, ``nvfp4``.
+    stack : Stack or str, optional
+        The software, or what differs from the usual one in the text of `chipwise.perf.train.asked.stack_of_text`.
+    adapter : bool
+        Frozen weights, trained adapters (LoRA).
 
     Raises
     ------
@@ -151,8 +181,10 @@ def problem_of(
     for name, value in (("seq_len", seq), ("chips", chips), ("batch", 1 if batch is None else batch)):
         if value < 1:
             raise InputError(f"{value} is out of range", place=name, allowed="1 or more")
-    chosen = training_precision(chip, precision)
+    plain, blocks = BLOCK_FORMATS.get(precision, (precision, 0.0))
+    chosen = training_precision(chip, plain)
     used = terms or shipped_terms()
+    usual = dataclasses.replace(default_stack(chip, chosen), blocks=blocks)
     return Problem(
         chip=chip,
         model=model,
@@ -162,14 +194,18 @@ def problem_of(
         batch=batch or default_batch(chips, seq),
         shape=shape_of_model(model),
         device=device_of(chip, catalogue, chosen, used),
-        stack=stack or default_stack(chip, chosen),
+        stack=stack_of_text(stack, usual) if isinstance(stack, str) else stack or usual,
         terms=used,
+        adapter=adapter,
+        stack_said=stack is not None,
     )
 
 
 def search_layouts(problem: Problem, *, space: str = "practical", top: int = 10) -> Found:
     """The fastest layouts of a space on all chips of the problem."""
-    blocks = blocks_of(space, problem.shape, problem.chips, problem.batch, float(problem.seq), problem.device)
+    blocks = blocks_of(
+        space, problem.shape, problem.chips, problem.batch, float(problem.seq), problem.device, adapter=problem.adapter
+    )
     return search(problem.setting, blocks, top=top)
 
 
@@ -184,7 +220,7 @@ def run_of(problem: Problem, layout: Layout, *, blank: bool) -> Run:
     step = step_time(problem.shape, layout, problem.device, problem.stack, problem.terms)
     used = memory(problem.shape, layout, problem.stack)
     rung = rung_of(problem.chip, problem.terms)
-    factor = interval_factor(rung, mixture=bool(problem.model.n_experts), blank=blank)
+    factor = interval_factor(rung, mixture=bool(problem.model.n_experts), blank=blank, said=problem.stack_said)
     down, up = peak_spread(problem.chip, problem.precision)
     value = float(step.time_s)
     parts = {name: float(seconds) for name, seconds in step.parts.items()}
@@ -210,7 +246,7 @@ def run_of(problem: Problem, layout: Layout, *, blank: bool) -> Run:
         memory=used,
         room_bytes=room,
         fits=bool(used.total <= room),
-        flop_per_token=training_flop_per_token(problem.model, problem.seq),
+        flop_per_token=problem.flop_per_token,
         peak_flop_per_s=problem.chip.rates[problem.precision],
     )
 
@@ -230,7 +266,7 @@ def least_memory_run(problem: Problem) -> Run:
     dp = problem.chips // tp
     layout = Layout(
         seq=float(problem.seq), tp=float(tp), dp=float(dp), sp=1.0 if tp > 1 else 0.0, zero=3.0, shard=float(dp),
-        mbs=1.0, accum=max(problem.batch / dp, 1.0), recompute=1.0, gradient_bytes=2.0,
+        mbs=1.0, accum=max(problem.batch / dp, 1.0), recompute=1.0, gradient_bytes=2.0, adapter=float(problem.adapter),
     )  # fmt: skip
     return run_of(problem, layout, blank=True)
 

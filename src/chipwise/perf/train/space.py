@@ -108,7 +108,9 @@ def _communication(recompute: float) -> tuple[Option, ...]:
     return (plain, scattered, once) if recompute else (plain, scattered, again, once)
 
 
-def practical_space(shape: Shape, units: int, batch: int, seq: float, device: Device) -> Iterator[Block]:
+def practical_space(
+    shape: Shape, units: int, batch: int, seq: float, device: Device, adapter: bool = False
+) -> Iterator[Block]:
     """What training stacks offer: no traffic on the wrong links, no offload, sequence parallelism with tensor ways.
 
     Tensor ways stay inside the scale-up domain; context ways from 32,768 tokens; experts over data ranks; full
@@ -124,7 +126,7 @@ def practical_space(shape: Shape, units: int, batch: int, seq: float, device: De
                 dp = units // (tp * cp * pp)
                 if dp > batch:
                     continue
-                yield from _practical_blocks(tp, cp, pp, dp, batch, experts, layers)
+                yield from _practical_blocks(tp, cp, pp, dp, batch, experts, layers, adapter)
 
 
 UNEVEN = 0.15
@@ -136,7 +138,9 @@ def _even(layers: int, chunks: int) -> bool:
     return chunks <= layers and math.ceil(layers / chunks) * chunks <= (1.0 + UNEVEN) * layers
 
 
-def _practical_blocks(tp: int, cp: int, pp: int, dp: int, batch: int, experts: int, layers: int) -> Iterator[Block]:
+def _practical_blocks(
+    tp: int, cp: int, pp: int, dp: int, batch: int, experts: int, layers: int, adapter: bool
+) -> Iterator[Block]:
     whole = batch // dp * dp
     sizes = [n for n in divisors(whole // dp) if n <= 16]
     ranks = tp * cp * dp
@@ -147,12 +151,15 @@ def _practical_blocks(tp: int, cp: int, pp: int, dp: int, batch: int, experts: i
         fixed = (
             ("tp", tp), ("cp", cp), ("pp", pp), ("dp", dp), ("recompute", recompute), ("fine", fine),
             ("sp", 1.0 if tp > 1 else 0.0), ("recompute_core", 0.0), ("gradient_bytes", 2.0),
+            ("adapter", float(adapter)),
         )  # fmt: skip
         held = (axis("vpp", chunks), axis("zero", sharded), axis("mbs", sizes), axis("ep", shares))
         yield Block(fixed=fixed, held=held, timed=(), batch=float(whole))
 
 
-def blocks_of(name: str, shape: Shape, units: int, batch: int, seq: float, device: Device) -> Iterator[Block]:
+def blocks_of(
+    name: str, shape: Shape, units: int, batch: int, seq: float, device: Device, *, adapter: bool = False
+) -> Iterator[Block]:
     """Blocks of a named space.
 
     Raises
@@ -164,4 +171,8 @@ def blocks_of(name: str, shape: Shape, units: int, batch: int, seq: float, devic
         raise InputError(f"{name!r} is no space of layouts", place="space", allowed=" | ".join(SPACES))
     if units < 1 or batch < 1:
         raise InputError(f"{units} chips, batch {batch}", place="search", allowed="1 or more of each")
-    return full_space(shape, units, batch, seq) if name == "full" else practical_space(shape, units, batch, seq, device)
+    if name == "full" and adapter:
+        raise InputError("adapters in the full space", place="space", allowed="the practical space for adapters")
+    if name == "full":
+        return full_space(shape, units, batch, seq)
+    return practical_space(shape, units, batch, seq, device, adapter)

@@ -39,7 +39,7 @@ def rung_of(chip: Chip, terms: Terms) -> str:
     return "family" if family in terms.family or family == REFERENCE_FAMILY else "data sheet"
 
 
-def interval_factor(rung: str, *, mixture: bool, blank: bool = False) -> float:
+def interval_factor(rung: str, *, mixture: bool, blank: bool = False, said: bool = True) -> float:
     """90 % factor either way.
 
     Parameters
@@ -48,6 +48,9 @@ def interval_factor(rung: str, *, mixture: bool, blank: bool = False) -> float:
         A mixture of experts.
     blank : bool
         The layout was chosen, not stated.
+    said : bool
+        Class and tuning of the software are known.
     """
     spread = shipped_spread()
-    return spread[rung, "moe" if mixture else "dense"] * (spread["any", "blank"] if blank else 1.0)
+    wider = (spread["any", "blank"] if blank else 1.0) * (1.0 if said else spread["any", "stack"])
+    return spread[rung, "moe" if mixture else "dense"] * wider

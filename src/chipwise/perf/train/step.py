@@ -74,8 +74,8 @@ def step_time(shape: Shape, layout: Layout, device: Device, stack: Stack, terms:
     """
     work = micro_batch(shape, layout, device, stack, terms)
     traffic = communication(shape, layout, device, terms)
-    again = _again(work, traffic, layout, terms)
-    tensor = _tensor_exposed(layout, terms) * traffic.tensor
+    again = _again(work, traffic, layout, device, terms)
+    tensor = _tensor_exposed(layout, device, terms) * traffic.tensor
     context, expert = terms.exposed_cp * traffic.context, terms.exposed_ep * progress(stack, terms) * traffic.expert
     memory = work.stream + work.cast + work.permute + work.accumulate
     products = work.block.forward + work.block.inputs + work.block.weights
@@ -117,22 +117,22 @@ def step_time(shape: Shape, layout: Layout, device: Device, stack: Stack, terms:
     return Step(time_s=total + parts["stragglers"], parts=parts)
 
 
-def _again(work: Work, traffic: Traffic, layout: Layout, terms: Terms) -> Number:
+def _again(work: Work, traffic: Traffic, layout: Layout, device: Device, terms: Terms) -> Number:
     forward = work.block.forward + work.core.forward + work.stream_forward
     done = layout.recompute * np.where(layout.fine > 0, FINE_START + (1.0 - FINE_START) * layout.recompute, 1.0)
-    full = done * (forward + _tensor_exposed(layout, terms) * traffic.tensor_forward)
+    full = done * (forward + _tensor_exposed(layout, device, terms) * traffic.tensor_forward)
     return full + np.where(layout.recompute > 0, 0.0, work.core_again)
 
 
-def _tensor_exposed(layout: Layout, terms: Terms) -> Number:
+def _tensor_exposed(layout: Layout, device: Device, terms: Terms) -> Number:
     """Exposed share: as usual; none hidden; pipelined; ring; backward traffic behind the weight gradients.
 
     The last waits for every forward transfer; with sequence parallelism six of ten halves are waited for.
     """
-    usual = terms.exposed_tp
     overlap = layout.tp_overlap
     waited = np.where(layout.sp > 0, 0.6, 0.5)
     behind = waited + (1.0 - waited) * BEHIND
+    usual = np.where(device.pieces > 0, terms.exposed_tp, behind)
     chosen = np.where(overlap == 2, 0.9 * usual, np.where(overlap == 3, behind, usual))
     return np.where(overlap == 0, 1.0, np.where(overlap == 1, 0.5 * (1.0 + usual), chosen))
 

@@ -9,7 +9,6 @@ import numpy as np
 from chipwise.perf.train.objects import Device, Layout, Number, Shape
 from chipwise.perf.train.terms import Terms
 
-
 INSIDE_HOP = 0.25
 """Step of a ring over scale-up links relative to one over the network: 3.4 against 14 microseconds (NCCL's own)."""
 
@@ -123,7 +122,9 @@ def _expert(shape: Shape, layout: Layout, device: Device, terms: Terms, tokens: 
 def _send(layout: Layout, device: Device, terms: Terms, hidden_bytes: Number) -> Number:
     size = hidden_bytes / np.where((layout.sp > 0) | (layout.scatter_send > 0), layout.tp, 1.0)
     near = (layout.tp * layout.cp * layout.pp <= device.domain) & (layout.pp_net != 1.0)
-    rate = np.where(near, terms.link * device.link_bytes_per_s * device.gather8, terms.network * device.network_bytes_per_s)
+    rate = np.where(
+        near, terms.link * device.link_bytes_per_s * device.gather8, terms.network * device.network_bytes_per_s
+    )
     return np.where(layout.pp > 1.0, size / rate + terms.latency_s, 0.0)
 
 
@@ -149,7 +150,8 @@ def _data(shape: Shape, layout: Layout, device: Device, terms: Terms) -> tuple[N
     # Groups that shard inside and repeat outside sum their shards over the groups; trees, so no hop from rank to rank.
     tree = latency(group, terms)
     across, _ = ring(width * (dense + expert) / shard, group / shard, stride * shard, device, terms)
-    calls = np.maximum((dense + expert) / layout.bucket, 1.0)
+    bucket = np.where(layout.bucket > 0, layout.bucket, np.maximum(4e7, 1e6 * group))
+    calls = np.maximum((dense + expert) / bucket, 1.0)
     split = (width / 2.0 + 1.0) * (gather + gather_expert) + 2.0 * calls * steps + 2.0 * across
     once = np.where(layout.zero >= 1, split, 2.0 * (full + full_expert) + tree)
     once = np.where(layout.zero >= 2, np.where(layout.zero >= 3, 2.0 * across, 2.0 * across + 0.5 * full), once)
