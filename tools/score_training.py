@@ -57,9 +57,7 @@ ABLATIONS: dict[str, dict[str, float]] = {
 }  # fmt: skip
 
 
-def left_out(
-    rows: Rows, names: np.ndarray, start: np.ndarray, problem: Problem, off: dict[str, float] | None = None
-) -> np.ndarray:
+def left_out(rows: Rows, names: np.ndarray, off: dict[str, float] | None = None) -> np.ndarray:
     """Residuals of every row from a fit without the rows that share its name."""
     residual = np.full(len(names), np.nan)
     thin = sparse(rows)
@@ -149,8 +147,8 @@ def own_lines(rows: Rows, residual: np.ndarray, chosen: np.ndarray) -> list[str]
     names = np.array([f"{c.model_id} {c.shape.layers:g} {c.shape.hidden:g}" for c in rows.cases])
     inside, models, sources = variances(rows, residual, chosen, names)
     lines = [
-        f"Variance of log step time with the source left out: one run {inside:.3f}, one model of a source {models:.3f},",
-        f"one source {sources:.3f}; the correction takes {RUN_VARIANCE:g}, {MODEL_VARIANCE:g} and {STACK_VARIANCE:g}.",
+        f"Variance of log step time with the source left out: one run {inside:.3f}, one model of a source",
+        f"{models:.3f}, one source {sources:.3f}; taken: {RUN_VARIANCE:g}, {MODEL_VARIANCE:g} and {STACK_VARIANCE:g}.",
         "",
     ]
     for count in (1, 2, 3, 5):
@@ -165,8 +163,8 @@ def own_lines(rows: Rows, residual: np.ndarray, chosen: np.ndarray) -> list[str]
         better = np.mean(np.array(after) <= np.array(before))
         cut = 1.0 - np.mean(after) / np.mean(before)
         lines.append(
-            f"- {count} of its own: {np.mean(before):.1%} becomes {np.mean(after):.1%} ({cut:.0%} less) on the other rows "
-            f"of {len(before)} sources; no worse in {better:.0%} of them."
+            f"- {count} of its own: {np.mean(before):.1%} becomes {np.mean(after):.1%} ({cut:.0%} less) on the other "
+            f"rows of {len(before)} sources; no worse in {better:.0%} of them."
         )
     return lines
 
@@ -223,10 +221,16 @@ def overflow_lines(facts: Path, terms: Terms) -> list[str]:
     found = predict(cases, terms)
     out = [f"Rows that ran out of memory: {len(read)}, of which {len(cases)} can be predicted:", ""]
     for case, one in zip(cases, found, strict=True):
-        said = "called out of memory" if one.out_of_memory else "called to fit"
         room = MEMORY_SHARE * float(case.device.mem_bytes)
-        stated = "stated" if case.known.full and case.known.recompute else "open"
-        out.append(f"- {case.run_id}: {one.mem_bytes / 1e9:.0f} GB of {room / 1e9:.0f} GB, layout {stated}: {said}.")
+        said = "called out of memory" if one.out_of_memory else "called to fit"
+        line = f"- {case.run_id}: {one.mem_bytes / 1e9:.0f} GB of {room / 1e9:.0f} GB, {said}"
+        if not case.known.recompute:
+            plain = dataclasses.replace(one.layout, recompute=0.0, mbs=1.0)
+            bare = float(memory(case.shape, plain, case.stack).total)
+            verdict = "does not fit" if bare > OVERFLOW * room else "fits"
+            line += f" if {float(one.layout.recompute):.0%} is recomputed, which the row does not say"
+            line += f"; {verdict} with nothing recomputed, as frameworks start ({bare / 1e9:.0f} GB)"
+        out.append(line + ".")
     return [*out, *(f"- not read: {why}" for why in read if isinstance(why, str))]
 
 
@@ -297,13 +301,13 @@ def main() -> None:
     rows, problem, x = fitted(Path(sys.argv[1]))
     scored = np.array([c.printed_speed for c in rows.cases])
     fit = predicted(rows, problem.terms(x)) - rows.log_speed
-    out, base = left_out(rows, rows.groups, x, problem), baseline(rows)
+    out, base = left_out(rows, rows.groups), baseline(rows)
     if "--quick" in sys.argv:
         print("\n".join(headline(rows, out, fit, base, {})))
         print("\n".join(sources_table(rows, out, fit, base, scored)))
         return
     vendors = np.array([c.chip.vendor for c in rows.cases])
-    chip, vendor = left_out(rows, rows.chips, x, problem), left_out(rows, vendors, x, problem)
+    chip, vendor = left_out(rows, rows.chips), left_out(rows, vendors)
     others = {("chips left out one by one", "13 %"): chip, ("vendors left out one by one", "20 %"): vendor}
     facts = Path(sys.argv[1])
     text = document(rows, problem, x, out, fit, base, others, vendors, scored, facts)
@@ -406,7 +410,7 @@ def document(
     whole = mean_median(rows, out, scored & rows.full, LEAST_ROWS)[0]
     lines.append(f"| nothing | {whole:.1%} | |")
     for name, off in ABLATIONS.items():
-        value = mean_median(rows, left_out(rows, rows.groups, x, problem, off), scored & rows.full, LEAST_ROWS)[0]
+        value = mean_median(rows, left_out(rows, rows.groups, off), scored & rows.full, LEAST_ROWS)[0]
         lines.append(f"| {name} | {value:.1%} | {100 * (value - whole):+.1f} points |")
     return lines
 

@@ -1,5 +1,6 @@
 """One step of a dense model, one operator after another, in plain Python."""
 
+import itertools
 import math
 
 
@@ -21,7 +22,7 @@ def gathered(device, group):
     """Share of the links: a straight line between the figures for 2, 4, 8 and 64."""
     doublings = math.log2(max(group, 2.0))
     known = [(1.0, device.gather2), (2.0, device.gather4), (3.0, device.gather8), (6.0, device.gather64)]
-    for (low, start), (high, end) in zip(known, known[1:]):
+    for (low, start), (high, end) in itertools.pairwise(known):
         if doublings <= high:
             return start + (end - start) * (doublings - low) / (high - low)
     return device.gather64

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import math
 from pathlib import Path
 
 import numpy as np
@@ -189,13 +188,6 @@ def test_checkpoints_stand_at_the_best_interval() -> None:
     assert lost(best) <= min(lost(best * factor) for factor in (0.8, 0.9, 1.1, 1.25))
 
 
-def test_own_runs_move_half_way_then_three_quarters() -> None:
-    assert math.log(own_factor([1.44], [1.0])) == pytest.approx(math.log(1.44) / 2)
-    assert math.log(own_factor([1.44] * 3, [1.0] * 3)) == pytest.approx(0.75 * math.log(1.44))
-    with pytest.raises(InputError):
-        own_factor([10.0], [1.0])
-
-
 def test_divisors_are_all_of_them() -> None:
     assert divisors(96) == [n for n in range(1, 97) if 96 % n == 0]
 
@@ -208,7 +200,7 @@ def test_two_kinds_of_chip_share_the_layers_by_speed() -> None:
     assert sum(part.layers for part in found.parts) == 80
     per_chip = [part.layers / part.chips for part in found.parts]
     assert per_chip[0] > 1.5 * per_chip[1]
-    assert found.step_s < best_run(slow).step_s.value
+    assert found.step_s.value < best_run(slow).step_s.value
     assert all(part.mem_bytes <= 1.02 * 80e9 for part in found.parts)
     with pytest.raises(InputError):
         mixed_run(fast, problem("llama-2-7b"))
@@ -221,4 +213,4 @@ def test_two_equal_kinds_are_one_kind() -> None:
     assert found.parts[0].layers == found.parts[1].layers
     whole = best_run(problem(chips=128, batch=64))
     assert whole is not None
-    assert found.step_s == pytest.approx(whole.step_s.value, rel=0.35)
+    assert found.step_s.value == pytest.approx(whole.step_s.value, rel=0.35)

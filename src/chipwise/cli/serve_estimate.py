@@ -286,7 +286,7 @@ def _explain(found: ServingYield, catalogue: Catalogue) -> None:
 
 
 def _sources(facts: tuple[str, ...], catalogue: Catalogue) -> None:
-    from chipwise.cli.train import show_sources
+    from chipwise.cli.train_text import show_sources
     from chipwise.perf.explain import sources_of
 
     show_sources(sources_of(facts, catalogue))

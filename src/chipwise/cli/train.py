@@ -167,7 +167,7 @@ def search(
     stack: str | None = STACK,
     tuning: str = TUNING,
     space: str = typer.Option("practical", "--space", help="practical, or full: every execution of the literature."),
-    top: int = typer.Option(5, "--top", min=1, max=1000, help="Layouts to show."),
+    top: int = typer.Option(5, "--top", min=1, max=1000, help="Layouts to show, of each number of chips."),
     pareto: bool = typer.Option(
         False, "--pareto", help="Only layouts no other beats in time, memory, chips, cost and energy."
     ),
@@ -203,7 +203,8 @@ def search(
     if pareto:
         if space != "practical":
             raise InputError("--pareto in the full space", place="--space", allowed="practical with --pareto")
-        kept = front([offer for each in problems for offer in offers(each, catalogue, usd_per_chip_hour=price)])[:top]
+        whole = front([offer for each in problems for offer in offers(each, catalogue, usd_per_chip_hour=price)])
+        kept = [offer for count in counts for offer in [o for o in whole if o.run.chips == count][:top]]
         runs = [offer.run for offer in kept]
     if as_json:
         rows = [offer_json(offer) for offer in kept] if pareto else [row_of(run) for run in runs]

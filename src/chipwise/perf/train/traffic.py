@@ -39,7 +39,7 @@ class Traffic:
 
 
 def link_rate(device: Device, terms: Terms, group: Number) -> Number:
-    """Scale-up byte/s a group of `group` reaches: straight lines over doublings between the four figures of a device."""
+    """Scale-up byte/s a group of `group` reaches: straight lines over doublings between the figures of a device."""
     doublings = np.log2(np.maximum(group, 2.0))
     reached = device.gather2 + (device.gather4 - device.gather2) * np.minimum(doublings - 1.0, 1.0)
     reached = reached + (device.gather8 - device.gather4) * np.clip(doublings - 2.0, 0.0, 1.0)
