@@ -107,7 +107,8 @@ def test_what_cannot_fit_is_called_out_of_memory(tmp_path: Path) -> None:
 def test_faults_of_a_row_are_named_and_not_scored(tmp_path: Path, change: dict[str, str], reason: str) -> None:
     result = validate_training(table(tmp_path / "t.csv", [{**TRAINING, **change}]))
     assert result["n_predicted"] == 0
-    assert all(row["status"].startswith("unsound") and reason in row["status"] for row in result["rows"])
+    assert all(row["status"].startswith("faulty") and reason in row["status"] for row in result["rows"])
+    assert all(row["predicted"] for row in result["rows"])
 
 
 def test_predictions_ignore_the_measured_speed(tmp_path: Path) -> None:

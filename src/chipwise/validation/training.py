@@ -33,8 +33,9 @@ def validate_training(path: str | Path | None = None) -> dict[str, Any]:
 
     Notes
     -----
-    The shipped terms are used as they are. The evidence of a row says where its source group was among those that
-    taught them; cross-validated figures stand in ``docs/validation/training.md``.
+    A row with a fault of units or fields carries its prediction and the status ``faulty: …``; only rows with status
+    ``ok`` are scored. The shipped terms are used as they are. The evidence of a row says where its source group was among
+    those that taught them; cross-validated figures stand in ``docs/validation/training.md``.
     """
     from chipwise.catalogue import load_catalogue
     from chipwise.perf.train.cases import read_run
@@ -61,11 +62,10 @@ def score_run(row: Mapping[str, str], case: Any, found: Any) -> list[ScoredRow]:
     if case.out_of_memory:
         said = "predicted out of memory" if found.out_of_memory else "predicted to fit"
         return _blank(row, f"ran out of memory; {said}")
-    if case.faults:
-        return _blank(row, f"unsound: {case.faults[0]}")
     measured = {metric: value for metric in METRICS if (value := cell(row, metric)) is not None}
     if not measured:
-        return _blank(row, "missing: step_time_s or tokens_per_s_per_chip")
+        why = f"faulty: {case.faults[0]}" if case.faults else "missing: step_time_s or tokens_per_s_per_chip"
+        return _blank(row, why)
     return [_scored(row, case, found, metric, value) for metric, value in measured.items()]
 
 
@@ -74,27 +74,28 @@ def _scored(row: Mapping[str, str], case: Any, found: Any, metric: str, measured
     from chipwise.perf.train.spread import taught_sources
 
     status = "predicted out of memory" if found.out_of_memory and metric != "mem_gb" else "ok"
+    if case.faults:
+        status = f"faulty: {case.faults[0]}"
     if metric == "mem_gb":
         value = found.mem_bytes / (GIB if "gib" in (row.get("mem_kind") or "").casefold() else 1e9)
         low, high = value / MEMORY_FACTOR, value * MEMORY_FACTOR
     elif metric == "step_time_s":
         if case.gbs != case.gbs:
-            status = "missing: gbs"
+            return _without(row, metric, measured, "missing: gbs")
         value = found.step_s
         low, high = value / found.factor_down, value * found.factor_up
     else:
         value = found.tokens_per_s
         low, high = value / found.factor_up, value * found.factor_down
     evidence = found.evidence + ("; its source taught the terms" if case.group in taught_sources() else "")
-    ok = status == "ok"
     return ScoredRow(
         id=case.run_id,
         group=case.group,
         metric=metric,
         measured=measured,
-        predicted=value if ok else None,
-        low=low if ok else None,
-        high=high if ok else None,
+        predicted=value,
+        low=low,
+        high=high,
         evidence=evidence,
         status=status,
     )
@@ -105,16 +106,20 @@ def _blank(row: Mapping[str, str], status: str) -> list[ScoredRow]:
         metric: value for metric in METRICS if (value := cell(row, metric)) is not None
     }
     return [
-        ScoredRow(
-            id=row.get("run_id") or "",
-            group=row.get("source_group") or "",
-            metric=metric,
-            measured=value,
-            predicted=None,
-            low=None,
-            high=None,
-            evidence="",
-            status=status,
-        )
-        for metric, value in (list(measured.items()) or [("step_time_s", None)])
+        _without(row, metric, value, status) for metric, value in (list(measured.items()) or [("step_time_s", None)])
     ]
+
+
+def _without(row: Mapping[str, str], metric: str, measured: float | None, status: str) -> ScoredRow:
+    """A row that nothing can be predicted for, with the reason."""
+    return ScoredRow(
+        id=row.get("run_id") or "",
+        group=row.get("source_group") or "",
+        metric=metric,
+        measured=measured,
+        predicted=None,
+        low=None,
+        high=None,
+        evidence="",
+        status=status,
+    )
