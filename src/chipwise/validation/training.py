@@ -34,8 +34,8 @@ def validate_training(path: str | Path | None = None) -> dict[str, Any]:
     Notes
     -----
     A row with a fault of units or fields carries its prediction and the status ``faulty: …``; only rows with status
-    ``ok`` are scored. The shipped terms are used as they are. The evidence of a row says where its source group was among
-    those that taught them; cross-validated figures stand in ``docs/validation/training.md``.
+    ``ok`` are scored. The shipped terms are used as they are. The evidence of a row says where its source group was
+    among those that taught them; cross-validated figures stand in ``docs/validation/training.md``.
     """
     from chipwise.catalogue import load_catalogue
     from chipwise.perf.train.cases import read_run
