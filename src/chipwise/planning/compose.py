@@ -23,7 +23,8 @@ from chipwise.planning.lines import PlanReading, branch_futures, later_lines, no
 from chipwise.planning.mend import binding_limits, mends, missed_runs, missed_tokens
 from chipwise.planning.model import PlanModel
 from chipwise.planning.pose import REVEAL_MONTHS, Posed, pose, rolled_plan
-from chipwise.planning.provenance import plan_facts
+from chipwise.planning.provenance import plan_facts, with_facts
+from chipwise.planning.reasons import placement_reasons
 from chipwise.planning.result import Mend, Plan, Sensitivity
 from chipwise.planning.rolling import WINDOW_MONTHS
 from chipwise.planning.runway import runway
@@ -175,6 +176,7 @@ def plan(
     users = account.users_rows(chosen)
     unmet_tokens = missed_tokens(posed.model, posed.solved)
     deferred = bool(missed_runs(posed.model, posed.solved)) or unmet_tokens > 1e-3
+    facts = plan_facts(chosen, posed.inputs.chips, posed.yields, lasts, catalogue)
     return Plan(
         scenario=account.scenario_row(chosen),
         data_snapshot=snapshot_with(catalogue),
@@ -190,8 +192,8 @@ def plan(
         objective_usd=posed.solved.objective * MONEY_UNIT_USD,
         bound_usd=posed.solved.bound * MONEY_UNIT_USD,
         gap=posed.solved.gap,
-        now=now_lines(reading),
-        periods=later_lines(reading),
+        now=with_facts(now_lines(reading), chosen, posed.yields, facts),
+        periods=with_facts(later_lines(reading), chosen, posed.yields, facts),
         branches=branch_futures(reading),
         work=tuple(account.work_rows(posed)),
         mends=mending,
@@ -199,10 +201,11 @@ def plan(
         insights=(
             *account.regret_sentence(whole, posed, window_months),
             *account.risk_sentence(posed),
+            *(() if built is None else (built.sentence(),)),
             *insights(reading, moved),
+            *placement_reasons(reading),
             *worth,
             *account.held_in_doubt(stock),
-            *(() if built is None else (built.sentence(),)),
             *stock_sentences(posed.inputs),
             *account.users_sentence(users),
         ),
@@ -210,7 +213,7 @@ def plan(
         names={chip: catalogue.chip(chip).name for chip in posed.inputs.chips},
         finance=account.finance_rows(posed, chosen),
         sensitivity=moved,
-        facts=plan_facts(chosen, posed.inputs.chips, posed.yields, lasts, catalogue),
+        facts=facts,
         warnings=tuple(account.warnings(chosen, posed, left_out)),
         assumptions=account.assumptions(chosen),
         settings={

@@ -57,6 +57,13 @@ def _idle(reading: PlanReading) -> Iterator[str]:
         yield f"Held chips this plan leaves free in the first month: {listed}."
 
 
+def _moved_to(entry: Sensitivity) -> str:
+    """``monthly cap of l20 at 5000 chips``; a path of demand for certain has no number to tell."""
+    if entry.label.startswith("demand follows the "):
+        return f"demand known to follow the {_path(entry.label)} path"
+    return f"{entry.label} at {entry.value:.4g} {entry.unit}".rstrip()
+
+
 def _swings(reading: PlanReading, moved: Sequence[Sensitivity]) -> Iterator[str]:
     """The number whose range moves today's purchase most, and the one that moves missed work most."""
     now = _bought_now(reading)
@@ -64,14 +71,14 @@ def _swings(reading: PlanReading, moved: Sequence[Sensitivity]) -> Iterator[str]
         most = max(moved, key=lambda entry: abs(entry.chips_bought_now - now))
         if abs(most.chips_bought_now - now) >= SMALL_CHIPS:
             yield (
-                f"Of all numbers moved one at a time, {most.label} at {most.value:.4g} {most.unit}".rstrip()
-                + f" changes today's purchase most: from {now:,.0f} to {most.chips_bought_now:,.0f} chips."
+                f"Of all numbers moved one at a time, {_moved_to(most)} changes today's purchase most: "
+                f"from {now:,.0f} to {most.chips_bought_now:,.0f} chips."
             )
         worst = max(moved, key=lambda entry: entry.missed_share)
         if worst.missed_share > 0.01:
             yield (
-                f"Missed work is worst with {worst.label} at {worst.value:.4g} {worst.unit}".rstrip()
-                + f": {worst.missed_share:.0%} of tokens or training compute, whichever is more."
+                f"Missed work is worst with {_moved_to(worst)}: {worst.missed_share:.0%} of tokens or training "
+                "compute, whichever is more."
             )
 
 

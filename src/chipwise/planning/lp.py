@@ -197,13 +197,15 @@ class Solution:
     `bound` is what no solution can beat: the objective itself, or with whole numbers the proven bound where the search
     stopped (``optimal`` then says that a solution was found, and the bound how good it is).
 
-    `values` has one entry more than there are columns, a zero, so that number -1 (no variable) reads as 0.
+    `values` and `reduced` (reduced costs of a linear programme) have one entry more than there are columns, a zero, so
+    that number -1 (no variable) reads as 0.
     """
 
     status: str
     objective: float
     values: Floats
     bound: float
+    reduced: Floats
 
 
 @contextlib.contextmanager
@@ -294,4 +296,5 @@ class Solver:
             objective=objective,
             values=np.append(np.asarray(solution.col_value, float), 0.0),
             bound=float(info.mip_dual_bound) if self._mixed else objective,
+            reduced=np.append(np.asarray(solution.col_dual, float), 0.0),
         )

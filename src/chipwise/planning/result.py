@@ -41,6 +41,8 @@ class PlanLine:
         Probability of that branch.
     workload : str
         Run or class of tokens for ``assign`` and ``defer``.
+    facts : tuple of str
+        Ids of the facts behind the line; each stands in the plan's facts.
     """
 
     action: Action
@@ -59,6 +61,7 @@ class PlanLine:
     workload: str = ""
     market: str = ""
     note: str = ""
+    facts: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types; empty texts are left out."""
@@ -81,6 +84,8 @@ class PlanLine:
         for name in ("workload", "market", "note"):
             if getattr(self, name):
                 out[name] = getattr(self, name)
+        if self.facts:
+            out["facts"] = list(self.facts)
         return out
 
 

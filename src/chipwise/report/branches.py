@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from chipwise.report import text
+from chipwise.report import text, walk
 from chipwise.report.branch_figures import chips_of
 from chipwise.report.decision import PURCHASES, line_view
+from chipwise.report.sources import FactIndex
 
 MOST_DETAILED = 24
 """Branches, the most probable first, that get charts and month tables; the others stand in the table of all futures."""
@@ -177,7 +178,7 @@ def stretch_name(line: Mapping[str, Any], branches: Sequence[Mapping[str, Any]],
     return ", ".join(parts) or "every future"
 
 
-def order_rows(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+def order_rows(plan: Mapping[str, Any], index: FactIndex) -> list[dict[str, Any]]:
     """Purchases, rents and loans after now, the orders of one chip on one stretch of the tree in one row, by time."""
     accepted = plan["scenario"].get("accept_needs_counsel")
     branches = plan["plan"]["branches"]
@@ -198,6 +199,7 @@ def order_rows(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
             text.as_number(line.get("cost_usd")) or 0.0 for line in lines) if metered else cost}, accepted)  # fmt: skip
         same = len(lines) > 1 and len(set(counts)) == 1 and first["action"] in ("buy", "lease")
         view.update(
+            facts=walk.line_links(first, plan, index),
             orders=f"{len(lines)} of {text.count(counts[0])}" if same else str(len(lines)),
             span=text.month(first["when"])
             if text.month(first["when"]) == text.month(last["when"])

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chipwise.report import palette, text
+from chipwise.report import palette, text, walk
 from chipwise.report.figures import SENSE_ENDS, SENSE_NAMES, SENSES
 from chipwise.report.sources import FactIndex, Link
 from chipwise.report.warned import ranked_warnings
@@ -80,17 +80,16 @@ def line_view(line: Mapping[str, Any], accepted: str | None) -> dict[str, Any]:
     }
 
 
-def line_facts(line: Mapping[str, Any], scenario_id: object, index: FactIndex) -> list[Link]:
-    """Facts of the market line behind a line of the plan: its price, cap and lead time."""
-    return index.under(f"scenario/{scenario_id}#{line['market']}.") if line.get("market") else []
-
-
-def assignments(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Chip → its jobs and how many chips each takes, in the order of the plan."""
-    chips: dict[str, list[dict[str, str]]] = {}
-    for line in lines:
+def assignments(plan: Mapping[str, Any], index: FactIndex) -> list[dict[str, Any]]:
+    """Chip → its jobs, how many chips each takes and the facts behind it, in the order of the plan."""
+    chips: dict[str, list[dict[str, Any]]] = {}
+    for line in plan["plan"]["now"]:
         if line["action"] == "assign":
-            job = {"count": text.count(line.get("count")), "workload": str(line.get("workload") or "work")}
+            job = {
+                "count": text.count(line.get("count")),
+                "workload": str(line.get("workload") or "work"),
+                "facts": walk.line_links(line, plan, index),
+            }
             chips.setdefault(str(line.get("chip")), []).append(job)
     return [{"chip": chip, "jobs": jobs} for chip, jobs in chips.items()]
 
@@ -125,7 +124,7 @@ def _purchase_sentence(lines: Sequence[Mapping[str, Any]]) -> str:
     return sentence[0].upper() + sentence[1:] + "."
 
 
-def status_view(plan: Mapping[str, Any]) -> dict[str, Any]:
+def status_view(plan: Mapping[str, Any], index: FactIndex) -> dict[str, Any]:
     """Whether all work is done, and how near the plan is to the best that could be."""
     body = plan["plan"]
     status = str(body.get("status") or "undetermined")
@@ -147,9 +146,10 @@ def status_view(plan: Mapping[str, Any]) -> dict[str, Any]:
         "status": status,
         "tone": tone,
         "summary": summary,
-        "sentences": sentences,
-        "limits": [str(limit) for limit in body.get("binding_limits", [])],
-        "mends": [str(mend["sentence"]) for mend in body.get("mends", [])],
+        "sentences": walk.sentences(sentences, plan, index),
+        "limits": walk.sentences(body.get("binding_limits", []), plan, index),
+        "mends": walk.sentences([mend["sentence"] for mend in body.get("mends", [])], plan, index),
+        "cost_facts": _cost_facts(plan, index),
         "gap": text.share(body.get("gap")),
         "cost": text.usd((plan.get("finance") or {}).get("expected_cost_usd")),
         "objective": text.usd(body.get("objective")),
@@ -158,11 +158,20 @@ def status_view(plan: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _cost_facts(plan: Mapping[str, Any], index: FactIndex) -> list[Link]:
+    """What the cost rests on: prices of what is bought first, then rates and worth at the end."""
+    place = f"scenario/{plan['scenario']['id']}#"
+    lines = [line for line in (*plan["plan"]["now"], *plan["plan"]["periods"]) if line.get("market")]
+    prices = index.under(*(f"{place}{line['market']}.price" for line in lines)) if lines else []
+    return [*prices, *index.under(f"{place}finance.discount", f"{place}horizon.residual", f"{place}power.price")]
+
+
+FEW_LINKS = 4
 LONGEST_BAR = 6.0
 """Years at the right end of the bars of the first screen."""
 
 
-def runway_cards(runway: Mapping[str, Any]) -> list[dict[str, Any]]:
+def runway_cards(runway: Mapping[str, Any], index: FactIndex) -> list[dict[str, Any]]:
     """The four senses in words, with where their interval lies on a common scale of 0 to 100 %."""
     cards = []
     for name in SENSES:
@@ -185,6 +194,7 @@ def runway_cards(runway: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "width": f"{max(end - start, 0.8):.1f}",
                 "centre": f"{_place(centre):.1f}",
                 "drawn": ranged,
+                "facts": index.links(sense.get("inputs") or [], most=FEW_LINKS),
             }
         )
     return cards
@@ -206,19 +216,19 @@ def decision_view(plan: Mapping[str, Any], index: FactIndex) -> dict[str, Any]:
     """Everything on the first screen."""
     accepted = plan["scenario"].get("accept_needs_counsel")
     lines = plan["plan"]["now"]
-    views = [{**line_view(line, accepted), "facts": line_facts(line, plan["scenario"]["id"], index)} for line in lines]
+    views = [{**line_view(line, accepted), "facts": walk.line_links(line, plan, index)} for line in lines]
     flagged = [view for view in views if view["flagged"]]
     warned = [entry for entry in ranked_warnings(plan) if not (flagged and "needs_counsel" in entry)]
     return {
         "headline": headline(plan),
         "acts": [view for view in views if view["action"] not in ("assign", "defer")],
         "defers": [view for view in views if view["action"] == "defer"],
-        "assignments": assignments(lines),
+        "assignments": assignments(plan, index),
         "flagged": flagged,
-        "insights": [str(entry) for entry in plan["plan"].get("insights", [])],
+        "insights": walk.sentences(plan["plan"].get("insights", []), plan, index),
         "held_unsure": held_unsure(plan),
-        "status": status_view(plan),
-        "senses": runway_cards(plan.get("runway") or {}),
-        "warnings": warned[:MOST_WARNINGS],
+        "status": status_view(plan, index),
+        "senses": runway_cards(plan.get("runway") or {}, index),
+        "warnings": walk.sentences(warned[:MOST_WARNINGS], plan, index),
         "more_warnings": max(0, len(warned) - MOST_WARNINGS),
     }

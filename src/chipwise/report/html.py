@@ -99,7 +99,7 @@ def context(plan: Mapping[str, Any]) -> dict[str, Any]:
         "flips": warned.flips(runway),
         "branches": rows,
         "states": [{"name": text.words(name), "tint": number % 6} for name, number in states.items()],
-        "orders": branches.order_rows(plan),
+        "orders": branches.order_rows(plan, index),
         "all_done": all(row["runs_done"] == row["runs_all"] for row in rows),
         "work": evidence.work_rows(plan),
         "market": market,
