@@ -48,7 +48,7 @@ TWIN_REQUESTS = 3_000
 def main() -> None:
     """Every race in turn."""
     os.environ["CHIPWISE_CACHE"] = "off"
-    for race in (iteration_level, fleet) if not {"--sizing", "--loads"} & set(sys.argv) else ():
+    for race in (iteration_level, recorded, fleet) if not {"--sizing", "--loads"} & set(sys.argv) else ():
         for line in race():
             print(json.dumps(line), flush=True)
     if "--sizing" in sys.argv:
@@ -95,6 +95,23 @@ def iteration_level() -> Any:
             "events": result.events,
             "times_the_twin": round(count / seconds / (TWIN_REQUESTS / twin_s), 1),
             "largest_percentile_gap_to_twin": shares,
+        }
+
+
+def recorded() -> Any:
+    """The Azure conversation trace on one replica that carries half of it."""
+    one = part()
+    for copies in (0.2, 0.5):
+        trace = load_workload("azure", copies=copies)
+        seconds, result = best(trace, one)
+        yield {
+            "race": "R5 on the Azure conversation trace",
+            "copies": copies,
+            "requests": len(trace),
+            "requests_per_s": round(len(trace) / seconds),
+            "million_tokens_per_s": round(trace.tokens / seconds / 1e6, 1),
+            "busy": round(result.replicas[0]["busy_share"], 3),
+            "ttft_p99_s": round(float(np.percentile(result.ttft_s, 99)), 3),
         }
 
 

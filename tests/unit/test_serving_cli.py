@@ -188,6 +188,16 @@ def test_a_prompt_too_long_for_any_replica_is_rejected_and_said(tmp_path: Path) 
     assert "tokens of cache of a replica" in result.output
 
 
+@pytest.mark.parametrize("rows", ["0,100,10", "5,100,1\n5,100,1\n5,30,7", "0,1,1\n100000000,1,1"])
+def test_tiny_and_stretched_traces_are_run(tmp_path: Path, rows: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"arrival_s,input_tokens,output_tokens\n{rows}\n")
+    answer = run(*BASE, "--chip", "l40s", "--trace", str(path), "--out", str(tmp_path / "out"), "--runs", "2")
+    assert answer["done"] == rows.count("\n") + 1
+    assert answer["ttft_s"]["p99"] > 0
+    run("serve", "trace", str(path), "--json", "--out", str(tmp_path / "out"))
+
+
 def test_failures_are_drawn_each_on_its_own_and_never_overlap() -> None:
     found = drawn_failures(4, 1e6, 5e4, 1e4, seed=3)
     away = sum(outage.end_s - outage.start_s for outage in found)

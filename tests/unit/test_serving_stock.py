@@ -16,7 +16,15 @@ from typer.testing import CliRunner
 from chipwise.catalogue import Catalogue
 from chipwise.cli.main import build_app
 from chipwise.core.errors import InfeasiblePlan, InputError
-from chipwise.serving import best_replica, carried_by_chip, content_cache, generate, read_trace, size_fleet
+from chipwise.serving import (
+    best_replica,
+    carried_by_chip,
+    content_cache,
+    generate,
+    load_workload,
+    read_trace,
+    size_fleet,
+)
 from chipwise.serving.allocation import _programme, served
 from chipwise.serving.best_replica import BestReplica
 from chipwise.serving.capacity import Target
@@ -125,6 +133,12 @@ def test_copies_keep_the_bursts_that_speed_would_multiply() -> None:
     assert len(part) == pytest.approx(len(azure) / 2, rel=0.05)
     whole = superposed(azure, 1.5, seed=1)
     assert set(part.arrival_s.tolist()) <= set(whole.arrival_s.tolist())
+
+
+def test_loads_with_shared_prefixes_are_sized_too(catalogue: Catalogue) -> None:
+    talk = load_workload("sessions:2:300:3:10:400:60", seed=1)
+    found = size_fleet("llama-3.1-8b", talk, ["l40s"], slo_ttft_s=1.0, slo_tpot_s=0.06, runs=4, catalogue=catalogue)
+    assert found.per_chip["l40s"].good_share >= 0.99
 
 
 def test_any_spare_may_fail(catalogue: Catalogue) -> None:

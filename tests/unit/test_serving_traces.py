@@ -10,7 +10,7 @@ import pytest
 from chipwise.core.errors import InputError, UnknownName
 from chipwise.serving import generate, read_trace, summary
 from chipwise.serving.clients import client_mixture
-from chipwise.serving.generate import merged, resampled, scaled, sessions, spliced
+from chipwise.serving.generate import merged, patient, resampled, scaled, sessions, spliced
 
 
 def test_the_shipped_traces_have_their_published_statistics() -> None:
@@ -69,6 +69,9 @@ def test_scaling_splicing_merging_keep_every_request() -> None:
     assert scaled(trace, 2.0).duration_s == pytest.approx(trace.duration_s / 2)
     assert len(spliced(trace, trace, gap_s=5.0)) == len(merged(trace, trace)) == 1000
     assert (np.diff(merged(trace, trace).arrival_s) >= 0).all()
+    leaving = resampled(patient(trace, 2.0, seed=1), 3)
+    assert leaving.cancel_s is not None
+    assert (leaving.cancel_s >= leaving.arrival_s).all()
     fresh = resampled(trace, 3)
     assert len(fresh) == pytest.approx(500, abs=90)
     assert set(np.unique(fresh.input_tokens)) == {100}

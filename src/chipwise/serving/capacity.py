@@ -93,7 +93,11 @@ def candidates(
         first = cost.step_time_s(decode_sequences=1, decode_context_tokens=long_prompt)
         if alone > target.ttft_s or first > target.tpot_s:
             why = f"on {count} chip(s) a prompt of {long_prompt:,.0f} tokens takes {alone:.2f} s, a token {first:.3f} s"
-        for replica in _replicas(cost, engine, target) if alone <= target.ttft_s and first <= target.tpot_s else ():
+        for replica in (
+            _replicas(cost, engine, target, trace.prefix_tokens)
+            if alone <= target.ttft_s and first <= target.tpot_s
+            else ()
+        ):
             rate, batch = carried_per_s(cost, replica, trace, target.tpot_s)
             if batch:
                 found.append(((cost, replica), rate))
@@ -103,7 +107,7 @@ def candidates(
     return sorted(found, key=lambda pair: (-pair[1] / pair[0][0].chips, pair[0][0].chips)) or why
 
 
-def _replicas(cost: StepCost, engine: str, target: Target) -> list[Replica]:
+def _replicas(cost: StepCost, engine: str, target: Target, prefix_tokens: int) -> list[Replica]:
     """The engine's defaults with each token budget worth a try."""
     default = preset(engine)
     allowed = [b for b in BUDGETS if cost.step_time_s(prefill_tokens=float(b)) <= 8.0 * target.tpot_s] or [BUDGETS[0]]
@@ -114,6 +118,7 @@ def _replicas(cost: StepCost, engine: str, target: Target) -> list[Replica]:
             max_batch=min(default.max_batch, budget - 1),
             kv_tokens=cost.kv_capacity_tokens,
             block_tokens=cost.block_tokens,
+            prefix_tokens=prefix_tokens,
         )
         for budget in allowed
     ]

@@ -104,7 +104,7 @@ def resampled(trace: Trace, seed: int) -> Trace:
     Notes
     -----
     Counts per minute are Poisson about the trace's own, so that slow swings stay and the fine order is new. Prefixes
-    travel with their request.
+    and the client's patience travel with their request.
     """
     import numpy as np
 
@@ -123,7 +123,9 @@ def resampled(trace: Trace, seed: int) -> Trace:
     index = np.concatenate(picks) if picks else np.zeros(0, int)
     if not len(index):
         return trace
-    return dataclasses.replace(trace.taken(index), arrival_s=np.concatenate(times))
+    found, moment = trace.taken(index), np.concatenate(times)
+    cancel = None if found.cancel_s is None else found.cancel_s - found.arrival_s + moment
+    return dataclasses.replace(found, arrival_s=moment, cancel_s=cancel)
 
 
 def superposed(trace: Trace, factor: float, *, duration_s: float | None = None, seed: int = 0) -> Trace:
