@@ -137,6 +137,18 @@ def test_conversations_send_all_earlier_text_again(tmp_path: Path) -> None:
     assert found.output_tokens.tolist() == [20, 1]
 
 
+def test_coarse_stamps_are_spread_and_said(tmp_path: Path) -> None:
+    rows = "".join(f"{3 * (k // 10)},100,10\n" for k in range(200))
+    path = csv(tmp_path, "arrival_s,input_tokens,output_tokens\n" + rows)
+    found = read_trace(path, seed=1)
+    assert len(np.unique(found.arrival_s)) == 200
+    assert "200 arrivals at 20 time stamps about 3 s apart" in found.notes[0]
+    assert (np.histogram(found.arrival_s + 1e-9, np.arange(0, 61, 3))[0] >= 8).all()
+    assert len(np.unique(read_trace(path, keep_stamps=True).arrival_s)) == 20
+    fine = csv(tmp_path, "arrival_s,input_tokens,output_tokens\n" + "0,5,5\n0.1,5,5\n0.1,5,5\n" * 9, "fine.csv")
+    assert not read_trace(fine).notes
+
+
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     for text in ("mooncake", "poisson:5:100:20:50"):
         trace = load_workload(text)

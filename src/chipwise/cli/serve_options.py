@@ -30,6 +30,9 @@ WEIGHTS = typer.Option("auto", "--weight-precision", help="Weights: auto, bf16, 
 COLUMN = typer.Option([], "--column", help="OURS=THEIRS: a file's column, such as input_tokens=prompt; repeatable.")
 RATE = typer.Option(None, "--rate", help="Requests/s for a file without arrivals: they are drawn.")
 TIME_UNIT = typer.Option(None, "--time-unit", help="s, ms, us or ns: of the file's arrivals.")
+KEEP_STAMPS = typer.Option(
+    False, "--keep-stamps", help="Do not spread requests stamped in steps of half a second or more."
+)
 CHARACTERS = typer.Option(None, "--characters-per-token", help="For a file of conversations in text.")
 
 
@@ -44,6 +47,7 @@ def workload_of(
     rate: float | None = None,
     time_unit: str | None = None,
     characters: float | None = None,
+    keep_stamps: bool = False,
 ) -> Trace:
     """The workload the options name."""
     from chipwise.serving.workload import load_workload
@@ -61,6 +65,7 @@ def workload_of(
         rate_per_s=rate,
         time_unit=time_unit,
         characters_per_token=characters,
+        keep_stamps=keep_stamps,
     )
 
 

@@ -16,6 +16,7 @@ from chipwise.cli.serve_options import (
     COPIES,
     ENGINE,
     JSON,
+    KEEP_STAMPS,
     MODEL,
     RATE,
     REQUESTS,
@@ -83,6 +84,7 @@ def simulate_command(
     column: list[str] = COLUMN,
     time_unit: str | None = TIME_UNIT,
     characters: float | None = CHARACTERS,
+    keep_stamps: bool = KEEP_STAMPS,
     slo_ttft_ms: float | None = typer.Option(None, "--slo-ttft-ms", help="Wanted time to the first token, ms."),
     slo_tpot_ms: float | None = typer.Option(None, "--slo-tpot-ms", help="Wanted time per output token, ms."),
     runs: int = typer.Option(0, "--runs", help="Fresh draws of the load, for a 90 % range of each percentile."),
@@ -108,6 +110,7 @@ def simulate_command(
         rate=rate,
         time_unit=time_unit,
         characters=characters,
+        keep_stamps=keep_stamps,
     )
     if patience_s is not None:
         workload = patient(workload, patience_s, seed=seed)

@@ -7,7 +7,18 @@ from pathlib import Path
 import typer
 
 from chipwise.cli.output import print_json, print_table
-from chipwise.cli.serve_options import CHARACTERS, COLUMN, COPIES, RATE, REQUESTS, SCALE, SEED, TIME_UNIT, workload_of
+from chipwise.cli.serve_options import (
+    CHARACTERS,
+    COLUMN,
+    COPIES,
+    KEEP_STAMPS,
+    RATE,
+    REQUESTS,
+    SCALE,
+    SEED,
+    TIME_UNIT,
+    workload_of,
+)
 
 SAID = {
     "requests": ("requests", ",.0f", ""),
@@ -31,6 +42,7 @@ def trace_command(
     column: list[str] = COLUMN,
     time_unit: str | None = TIME_UNIT,
     characters: float | None = CHARACTERS,
+    keep_stamps: bool = KEEP_STAMPS,
     out: Path | None = typer.Option(None, "--out", help="Folder for the requests (Parquet), the JSON and the picture."),
     as_json: bool = typer.Option(False, "--json", help="JSON for machines."),
 ) -> None:
@@ -47,6 +59,7 @@ def trace_command(
         rate=rate,
         time_unit=time_unit,
         characters=characters,
+        keep_stamps=keep_stamps,
     )
     numbers = summary(workload)
     answer = {"trace": workload.name, "source": workload.source, "notes": list(workload.notes), **numbers}

@@ -20,6 +20,8 @@ SHIPPED = {
 }
 """Traces in the package; `mooncake` is its first twenty minutes."""
 
+COARSE_S = 0.5
+"""Steps of time stamps from which requests are spread."""
 FORMATS = "Parquet, CSV (also packed), JSON lines or a JSON list, one row a request; ShareGPT conversations"
 
 
@@ -32,6 +34,7 @@ def read_trace(
     rate_per_s: float | None = None,
     time_unit: str | None = None,
     characters_per_token: float | None = None,
+    keep_stamps: bool = False,
 ) -> Trace:
     """A shipped trace (``azure``, ``mooncake``, ``sharegpt``) or a file (CSV, Parquet, JSON).
 
@@ -49,6 +52,9 @@ def read_trace(
         Of the file's arrivals, where its name of the column does not say.
     characters_per_token : float, optional
         For a file of conversations in text (ShareGPT): there is no default.
+    keep_stamps : bool
+        Leave coarse time stamps as they are. Otherwise requests of a trace stamped in steps of half a second or more,
+        with fewer than half of the stamps distinct, are spread at random within their step, and a note says so.
 
     Raises
     ------
@@ -66,7 +72,7 @@ def read_trace(
         place = importlib.resources.files("chipwise") / "data" / "traces" / file
         with importlib.resources.as_file(place) as path:
             trace = _from_table(_load(path), Columns(name, None, None), prefix_tokens, licence, None, seed)
-        return jittered(trace, seed) if name == "mooncake" else trace
+        return trace if keep_stamps else unstepped(trace, seed)
     path = Path(source)
     if not path.is_file():
         raise UnknownName(
@@ -79,7 +85,8 @@ def read_trace(
     if "conversations" in table.column_names:
         table = _lengths_of_text(table, path, characters_per_token)
     found = Columns(path.name, dict(columns or {}), time_unit)
-    return _from_table(table, found, prefix_tokens, path.name, rate_per_s, seed)
+    trace = _from_table(table, found, prefix_tokens, path.name, rate_per_s, seed)
+    return trace if keep_stamps else unstepped(trace, seed)
 
 
 def _load(path: Path) -> Any:
@@ -197,6 +204,23 @@ def _from_table(
     )
 
 
+def unstepped(trace: Trace, seed: int = 0) -> Trace:
+    """The trace, its requests spread within their steps where it is stamped coarsely."""
+    import dataclasses
+
+    import numpy as np
+
+    stamps = np.unique(trace.arrival_s)
+    step_s = float(np.median(np.diff(stamps))) if len(stamps) > 1 else 0.0
+    if 2 * len(stamps) >= len(trace) or step_s < COARSE_S:
+        return trace
+    note = (
+        f"{len(trace):,} arrivals at {len(stamps):,} time stamps about {step_s:.3g} s apart: "
+        "spread at random in between"
+    )
+    return dataclasses.replace(jittered(trace, seed), notes=(*trace.notes, note))
+
+
 def jittered(trace: Trace, seed: int = 0) -> Trace:
     """Spread requests that share a time stamp evenly at random up to the next stamp."""
     import dataclasses
@@ -208,4 +232,6 @@ def jittered(trace: Trace, seed: int = 0) -> Trace:
         return trace
     gaps = np.append(np.diff(stamps), np.median(np.diff(stamps)))
     spread = np.sort(trace.arrival_s + gaps[where] * np.random.default_rng(seed).random(len(trace)))
-    return dataclasses.replace(trace, arrival_s=spread - spread[0])
+    moment = spread - spread[0]
+    cancel = None if trace.cancel_s is None else trace.cancel_s - trace.arrival_s + moment
+    return dataclasses.replace(trace, arrival_s=moment, cancel_s=cancel)

@@ -30,6 +30,7 @@ def load_workload(
     time_unit: str | None = None,
     prefix_tokens: int = 512,
     characters_per_token: float | None = None,
+    keep_stamps: bool = False,
 ) -> Trace:
     """A workload from its line.
 
@@ -44,7 +45,7 @@ def load_workload(
         The same requests so many times as fast.
     copies : float, optional
         So many independent copies laid over one another (`superposed`): more load with bursts as of more clients.
-    columns, rate_per_s, time_unit, prefix_tokens, characters_per_token
+    columns, rate_per_s, time_unit, prefix_tokens, characters_per_token, keep_stamps
         For files, as `read_trace` takes them.
 
     Raises
@@ -63,6 +64,7 @@ def load_workload(
         "time_unit": time_unit,
         "prefix_tokens": prefix_tokens,
         "characters_per_token": characters_per_token,
+        "keep_stamps": keep_stamps,
     }
     whole: Trace | None = None
     for later in re.split(r"\s+then\s+", text.strip()):
@@ -99,7 +101,7 @@ def _one(text: str, seed: int, requests: int, options: Mapping[str, Any]) -> Tra
             seed=seed,
         )
     if text in SHIPPED:
-        return read_trace(text, seed=seed)
+        return read_trace(text, seed=seed, keep_stamps=options["keep_stamps"])
     return read_trace(text, seed=seed, **options)
 
 

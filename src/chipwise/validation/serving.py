@@ -157,7 +157,9 @@ def replayed(run: Mapping[str, Any], file: Path, catalogue: Any) -> tuple[dict[s
         prefix_cache=run.get("prefix_caching") is not False,
         look_ahead=(run.get("scheduler") or {}).get("async_scheduling"),
     )
-    found = simulate(read_trace(file), [(cost, replica)] * max(1, copies // lanes), router="least load")
+    found = simulate(
+        read_trace(file, keep_stamps=True), [(cost, replica)] * max(1, copies // lanes), router="least load"
+    )
     room = "stated" if kv.get("kv_tokens") else "predicted"
     evidence = f"{cost.evidence}; cache of {replica.kv_tokens:,} tokens {room}; prompts share no prefix"
     return _metrics(found.ttft_s, found.tpot_s, found.latency_s), evidence
