@@ -3,8 +3,9 @@
     python tools/build_operator_tables.py FACTS
 
 Writes ``src/chipwise/data/perf/operators/``: ``tables.csv`` (one row a table: law, source, licence), ``gemm.npy``,
-``prefill.npy``, ``decode.npy`` and ``moe.npy`` (node ratios), ``streaming.csv`` (memory-bound operators), then
-``spread.csv`` (intervals, from rows and chips left out: `tools.operator_scores`). The same facts give the same bytes.
+``prefill.npy``, ``decode.npy`` and ``moe.npy`` (node ratios), ``streaming.csv`` (memory-bound operators),
+``mixed.csv`` (prompts and decoding sequences in one kernel), then ``spread.csv`` (intervals, from rows and chips left
+out: `tools.operator_scores`). The same facts give the same bytes.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ from chipwise.perf.operators.grids import GRIDS, Grid  # noqa: E402
 from chipwise.perf.operators.ladder import OPERATORS, family_of  # noqa: E402
 from chipwise.perf.operators.law import Law  # noqa: E402
 from chipwise.perf.operators.precision import BLOCK_SCALED  # noqa: E402
-from chipwise.perf.operators.tables import RATIO_STEPS  # noqa: E402
+from chipwise.perf.operators.shaping import BULK  # noqa: E402
+from chipwise.perf.operators.tables import RATIO_STEPS, index, ratios  # noqa: E402
 from tools.operator_fit import fit_law, fit_ratio, pad_blocks, rising, support  # noqa: E402
+from tools.operator_mixed import mixed_rows  # noqa: E402
 from tools.operator_rows import Measured, all_tables, grid_of  # noqa: E402
 from tools.operator_streams import streaming_rows  # noqa: E402
 
@@ -55,7 +58,9 @@ def fit_table(table: Measured, rows: NDArray[np.bool_] | None = None) -> tuple[L
     flop, moved = OPERATORS[table.operator].node_work(table.precision, table.variant)
     nodes = np.broadcast_to(law.time_s(flop, moved, table.peak, table.bandwidth), grid.shape)
     ratio = fit_ratio(grid, points, nodes, table.best_s[keep])
-    times = rising(ratio * nodes, support(grid, points))
+    floor = np.maximum(flop / table.peak, moved / table.bandwidth)
+    wanted = np.maximum(ratio * nodes, floor)
+    times = rising(wanted, support(grid, points), bulk=BULK[OPERATORS[table.operator].grid], grid=grid)
     smallest = BLOCK_SCALED.get(table.precision) if table.operator == "gemm" else None
     return law, times if smallest is None else pad_blocks(times, grid, smallest)
 
@@ -109,6 +114,9 @@ def build(facts: Path) -> None:
         np.save(DATA / f"{name}.npy", np.stack(each))
         print(f"{name}.npy: {len(each)} tables, {(DATA / f'{name}.npy').stat().st_size / 1e6:.2f} MB")
     write("streaming.csv", streaming_rows(facts))
+    index.cache_clear()
+    ratios.cache_clear()
+    write("mixed.csv", mixed_rows(facts))
 
 
 def ordered(facts: Path) -> Iterator[Measured]:

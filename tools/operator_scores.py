@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from chipwise.catalogue import load_catalogue
 from chipwise.perf.operators._kernels import interpolate
-from chipwise.perf.operators.ladder import family_of
+from chipwise.perf.operators.ladder import OPERATORS, family_of
 from chipwise.perf.operators.objects import RUNGS, Surface
-from chipwise.perf.operators.profile import monotone, operator_profile, padded
+from chipwise.perf.operators.profile import operator_profile
+from chipwise.perf.operators.shaping import padded, shaped
 from chipwise.perf.operators.tables import index
 from tools.build_operator_tables import fit_table, ordered
+from tools.operator_mixed import mixed_scores
+from tools.operator_parts import components, harness_spread
 from tools.operator_rows import AICONFIGURATOR, Measured, grid_of, layer_tables, simulator_attention
 from tools.operator_streams import all_streams
 
@@ -32,7 +35,10 @@ LEAST_SHAPES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """Logarithms of measured over predicted time of one table left out in one way."""
+    """Logarithms of measured over predicted time of one table left out in one way.
+
+    `places` holds base-2 logarithms of the table coordinates, (n, 3).
+    """
 
     operator: str
     precision: str
@@ -43,6 +49,7 @@ class Score:
     rung: str
     log_error: Array
     below_floor: float
+    places: Array | None = None
 
     @property
     def relative(self) -> Array:
@@ -52,7 +59,7 @@ class Score:
 
 def kind_of(operator: str) -> str:
     """Operators under one bar."""
-    return operator if operator in ("gemm", "moe", "streaming") else "attention"
+    return operator if operator in ("gemm", "moe", "streaming", "mixed") else "attention"
 
 
 def sample(count: int, seed: int) -> NDArray[np.int64]:
@@ -66,7 +73,9 @@ def left_out_shapes(table: Measured) -> Score:
     held = np.random.default_rng(1).permutation(len(keys)) < max(1, round(HELD_OUT * len(keys)))
     out = held[place]
     _, times = fit_table(table, ~out)
-    nodes = padded(monotone(times))
+    flop, moved = OPERATORS[table.operator].node_work(table.precision, table.variant)
+    floor = np.maximum(flop / table.peak, moved / table.bandwidth)
+    nodes = padded(shaped(times, floor, OPERATORS[table.operator].grid, grid_of(table)))
     rows = np.flatnonzero(out)
     rows = rows[sample(len(rows), 2)]
     points = (np.ascontiguousarray(axis[rows]) for axis in table.points)
@@ -85,6 +94,7 @@ def _score(table: Measured, regime: str, rung: str, predicted: Array, rows: NDAr
         rung=rung,
         log_error=np.log(table.best_s[rows] / predicted),
         below_floor=float(np.mean(table.best_s < table.floor_s)),
+        places=np.log2(np.stack([axis[rows] for axis in table.points], axis=1)),
     )
 
 
@@ -142,7 +152,23 @@ def all_scores(facts: Path) -> list[Score]:
             found = left_out_chip(table, whole_family=whole_family)
             if found is not None:
                 scores.append(found)
-    return [*scores, *streaming_scores(facts)]
+    return [*scores, *streaming_scores(facts), *mixed_batch_scores(facts)]
+
+
+def mixed_batch_scores(facts: Path) -> Iterator[Score]:
+    """Mixed batches of prompts and decoding sequences: models left out on their own chip, and chips left out."""
+    for score in mixed_scores(facts):
+        yield Score(
+            operator="mixed",
+            precision="bf16",
+            variant=score.group,
+            chip=score.chip,
+            family=family_of(load_catalogue().chip(score.chip)),
+            regime=score.regime,
+            rung="chip" if score.regime == "shape" else "generic",
+            log_error=score.log_error,
+            below_floor=0.0,
+        )
 
 
 def quantiles(scores: Sequence[Score], levels: Sequence[float]) -> Array:
@@ -164,6 +190,8 @@ def of_rung(scores: Sequence[Score], operator: str, rung: str) -> list[Score]:
     regime = {"chip": "shape", "family": "chip", "generic": "family"}[rung]
     if operator == "streaming" and rung == "generic":
         regime = "chip"
+    if operator == "mixed" and rung != "chip":  # two chips, of two families: one left out tells of both rungs
+        return [score for score in scores if score.operator == operator and score.regime == "chip"]
     return [score for score in scores if score.operator == operator and score.regime == regime and score.rung == rung]
 
 
@@ -177,9 +205,12 @@ def interval(scores: Sequence[Score], operator: str, rung: str, without: str = "
     return float(low), float(high)
 
 
-def spread_rows(facts: Path, scores: Sequence[Score] | None = None) -> list[dict[str, Any]]:
+def spread_rows(
+    facts: Path, scores: Sequence[Score] | None = None, others: Sequence[Score] | None = None
+) -> list[dict[str, Any]]:
     """Rows of ``spread.csv``."""
     scores = all_scores(facts) if scores is None else scores
+    harness = harness_spread(other_sources(facts) if others is None else others)
     rows = []
     for operator in sorted({score.operator for score in scores}):
         previous = (1.0, 1.0)
@@ -196,6 +227,8 @@ def spread_rows(facts: Path, scores: Sequence[Score] | None = None) -> list[dict
                     "high_factor": f"{previous[1]:.3f}",
                     "median_error": f"{median:.3f}" if each else "",
                     "tables": len(each),
+                    **{name: f"{value:.3f}" for name, value in components(each).items()},
+                    "harness": f"{harness.get(kind_of(operator), max(harness.values())):.3f}",
                 }
             )
     return rows
@@ -217,13 +250,13 @@ def coverage(scores: Sequence[Score], operators: Sequence[str], regime: str) -> 
 
 
 def pooled(scores: Sequence[Score], pick: Callable[[Score], bool]) -> tuple[float, float, float, int]:
-    """Median over rows, median over tables' medians, worst table, tables."""
+    """Median over rows, mean over tables' medians, worst table, tables."""
     found = [score for score in scores if pick(score)]
     if not found:
         return (float("nan"),) * 3 + (0,)
     medians = [float(np.median(score.relative)) for score in found]
     rows = np.concatenate([score.relative for score in found])
-    return float(np.median(rows)), float(np.median(medians)), max(medians), len(found)
+    return float(np.median(rows)), float(np.mean(medians)), max(medians), len(found)
 
 
 def other_sources(facts: Path) -> list[Score]:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tools.operator_mixed import MixedScore, mixed_scores
+from tools.operator_replay import Replay, replay_rows, replays
 from tools.operator_scores import (
     ROWS_PER_TABLE,
     Score,
@@ -135,7 +137,44 @@ def other_rows(others: Sequence[Score]) -> list[list[object]]:
     return rows
 
 
-def report(scores: Sequence[Score], others: Sequence[Score]) -> str:
+MIXED = (
+    "One attention kernel over chunks of prompts and one token of each decoding sequence (vLLM 0.19, LLMServingSim). "
+    "*Models*: the kernel's four numbers from the other models of the chip (or other chunk sizes, where one model was "
+    "measured), *chip*: from the other chip. The prompts' own time comes from the tables above. *Sum*: the two "
+    "operators one after the other."
+)
+OWN_TIMINGS = (
+    "Tables left out are predicted, then again after a few of their rows, drawn at random, are given as a user's own "
+    "timings; the other rows are judged. Rung *chip*: chips with tables, timed by another harness. *Near*: width "
+    "within two octaves of a timing. The number of tables counts chips and lengths."
+)
+
+
+def mixed_table(scores: Sequence[MixedScore]) -> str:
+    """One row a chip and way to leave out."""
+    rows: list[list[object]] = []
+    for regime, name in (("shape", "models"), ("chip", "chip")):
+        for chip in sorted({score.chip for score in scores}):
+            found = [score for score in scores if (score.chip, score.regime) == (chip, regime)]
+            error = np.concatenate([score.log_error for score in found])
+            both = np.concatenate([score.sum_error for score in found])
+            rows.append(
+                [
+                    chip,
+                    name,
+                    percent(float(np.median(np.abs(np.expm1(-error))))),
+                    f"{100 * np.expm1(-np.median(error)):+.0f} %",
+                    percent(float(np.median(np.abs(np.expm1(-both))))),
+                    f"{100 * np.expm1(-np.median(both)):+.0f} %",
+                    len(error),
+                ]
+            )
+    return table_text(["chip", "left out", "median error", "bias", "sum: median error", "bias", "batches"], rows)
+
+
+def report(
+    scores: Sequence[Score], others: Sequence[Score], mixed: Sequence[MixedScore], played: Sequence[Replay]
+) -> str:
     """The whole page."""
     bars = [
         "operator",
@@ -143,7 +182,7 @@ def report(scores: Sequence[Score], others: Sequence[Score]) -> str:
         "median error",
         "bar",
         "",
-        "median of tables",
+        "mean of tables",
         "worst table",
         "tables",
         "inside 90 %",
@@ -151,7 +190,8 @@ def report(scores: Sequence[Score], others: Sequence[Score]) -> str:
     ]
     detail = ["operator", "chip", "rung", "median error", "bias", "worst table", "tables", "faster than data sheet"]
     spread = [
-        [r["operator"], r["rung"], r["low_factor"], r["high_factor"], r["tables"]] for r in spread_rows(Path(), scores)
+        [r["operator"], r["rung"], r["low_factor"], r["high_factor"], r["tables"]]
+        for r in spread_rows(Path(), scores, others)
     ]
     return (
         "\n\n".join(
@@ -170,6 +210,15 @@ def report(scores: Sequence[Score], others: Sequence[Score]) -> str:
                 table_text(detail, detail_rows(scores, "chip")),
                 "## Whole family left out",
                 table_text(detail, detail_rows(scores, "family")),
+                "## Prompts and decodes in one kernel",
+                MIXED,
+                mixed_table(mixed),
+                "## Own timings",
+                OWN_TIMINGS,
+                table_text(
+                    ["operator", "rung", "timings", "median error", "inside 90 %", "width", "near", "tables"],
+                    replay_rows(played),
+                ),
                 "## Other sources",
                 OTHERS,
                 table_text(
@@ -188,7 +237,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("facts", type=Path)
     given = parser.parse_args()
-    text = report(all_scores(given.facts), other_sources(given.facts))
+    text = report(all_scores(given.facts), other_sources(given.facts), mixed_scores(given.facts), replays(given.facts))
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     REPORT.write_text(text, encoding="utf-8")
     sys.stdout.write(text)

@@ -15,8 +15,6 @@ from chipwise.perf.infer.terms import terms_of
 
 CHIPS = ("a100-80-sxm", "h20-96", "l20", "ascend-910b", "mi300x")
 MODELS = ("llama-2-7b", "llama-2-70b", "mixtral-8x7b", "deepseek-v3")
-TABLED = ("a100-80-sxm",)
-"""Chips of the list with kernel tables of their own."""
 
 
 def make(name: str, model: str, better: float = 1.0):  # type: ignore[no-untyped-def]
@@ -57,19 +55,27 @@ def test_bandwidth_never_slows_and_work_never_hurries(
     assert decode_s(name, model, batch, context * more) >= base * (1 - 1e-9)
 
 
-@settings(deadline=None, max_examples=30)
-@given(st.sampled_from(CHIPS), st.sampled_from(MODELS), st.floats(64, 8000))
-def test_twice_the_requests_hardly_ever_yield_less(name: str, model: str, context: float) -> None:
-    """A step of twice the requests may cost a little more than two steps: 2 % on a chip with its own kernel tables.
-
-    A chip that borrows its family's shares may lose 5 %: the shares of large products are those of a faster relative.
-    """
+@settings(deadline=None, max_examples=40)
+@given(st.sampled_from(CHIPS), st.sampled_from(MODELS), st.floats(64, 8000), st.floats(1, 2))
+def test_twice_the_requests_never_yield_less(name: str, model: str, context: float, first: float) -> None:
     setup = make(name, model)
-    slack = 0.02 if name in TABLED else 0.05
-    batches = 2.0 ** np.arange(10)
+    batches = first * 2.0 ** np.arange(10)
     terms = terms_of(names_of(setup, "closed"))
     rate = batches / step_s(decode_parts(setup, batches, context), terms, setup.work.layers, batches)
-    assert (np.diff(rate) > -slack * rate[:-1]).all()
+    assert (np.diff(rate) > -1e-9 * rate[:-1]).all()
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.sampled_from(CHIPS), st.sampled_from(MODELS), st.floats(64, 8000), st.floats(1, 512), st.floats(1.0, 2.0))
+def test_somewhat_more_requests_hardly_ever_yield_less(
+    name: str, model: str, context: float, batch: float, more: float
+) -> None:
+    """Between two doublings the tables of latent attention and of experts may bend the other way by a little."""
+    setup = make(name, model)
+    batches = np.array([batch, batch * more])
+    terms = terms_of(names_of(setup, "closed"))
+    first, second = batches / step_s(decode_parts(setup, batches, context), terms, setup.work.layers, batches)
+    assert second >= first * (1 - 0.01)
 
 
 @settings(deadline=None, max_examples=20)

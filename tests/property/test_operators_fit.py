@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from chipwise.perf.operators._kernels import interpolate, locate
 from chipwise.perf.operators.grids import GRIDS, Axis
 from chipwise.perf.operators.law import Law
-from chipwise.perf.operators.profile import monotone, padded
+from chipwise.perf.operators.shaping import BULK, monotone, padded, shaped
 from tools.operator_fit import fit_law, fit_ratio, isotonic, rising, support
 
 cubes = arrays(np.float64, (4, 3, 5), elements=st.floats(0.1, 10.0))
@@ -92,3 +92,23 @@ def test_a_synthetic_chip_is_recovered_at_shapes_held_out() -> None:
     error = np.abs(interpolate(table, grid, m[held], n[held], k[held]) / times[held] - 1.0)
     assert np.median(error) < 0.04
     assert law.compute == pytest.approx(0.8, abs=0.08)
+
+
+@pytest.mark.parametrize("kind", GRIDS)
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 10_000))
+def test_shaped_tables_rise_and_are_never_dearer_in_bulk(kind: str, seed: int) -> None:
+    grid = GRIDS[kind]
+    mesh = grid.mesh()
+    law = 1e-6 + 1e-12 * mesh[0] * mesh[1] + 1e-13 * mesh[1] * mesh[2]
+    noise = np.exp(0.3 * np.random.default_rng(seed).normal(size=grid.shape))
+    found = shaped(law * noise, 0.9 * law, kind, grid)
+    for axis in range(3):
+        assert (np.diff(found, axis=axis) >= -1e-12 * found.max()).all()
+    for together in BULK[kind]:
+        lead = np.moveaxis(found, together, range(len(together)))
+        at = grid.axes[together[0]].nodes()
+        growth = (at[1:] / at[:-1]).reshape([-1] + [1] * (lead.ndim - 1))
+        later, earlier = (lead[1:, 1:], lead[:-1, :-1]) if len(together) == 2 else (lead[1:], lead[:-1])
+        assert (later <= growth * earlier * (1 + 1e-9)).all()
+    assert shaped(found, 0.0 * found, kind, grid) == pytest.approx(found, rel=0.05)

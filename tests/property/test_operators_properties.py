@@ -15,9 +15,12 @@ from chipwise.perf.operators import (
     OperatorProfile,
     OperatorTime,
     attention_decode,
+    attention_mixed,
     attention_prefill,
     gemm,
     kv_copy,
+    linear_decode,
+    linear_prefill,
     mla_decode,
     mla_prefill,
     moe,
@@ -46,6 +49,12 @@ def experts_of(profile: OperatorProfile, t: float, h: float, i: float, k: float,
     return moe(profile, t, h, i, k, e, expert_parallel=4, routing="natural")
 
 
+def mixed_of(
+    profile: OperatorProfile, n: float, q: float, b: float, c: float, h: float, kv: float, before: float
+) -> OperatorTime:
+    return attention_mixed(profile, n, q, b, c, h, kv, 128, prompt_context=before)
+
+
 OPERATORS: dict[str, tuple[Operator, tuple[tuple[float, float], ...]]] = {
     "gemm": (gemm, ((1, 1e6), (1, 3e5), (1, 3e5))),
     "grouped": (lambda p, m, n, k, g: gemm(p, m, n, k, groups=g), ((1, 1e5), (1, 1e5), (1, 1e5), (1, 512))),
@@ -56,6 +65,9 @@ OPERATORS: dict[str, tuple[Operator, tuple[tuple[float, float], ...]]] = {
     "decode windowed": (decode_windowed, ((1, 1e4), (1, 2e6), (1, 256), (1, 256), (1, 2e6))),
     "latent prefill": (mla_prefill, ((1, 4096), (1, 3e5), (1, 256))),
     "latent decode": (mla_decode, ((1, 1e4), (1, 2e6), (1, 256))),
+    "mixed": (mixed_of, ((1, 64), (1, 16384), (1, 4096), (1, 1e6), (1, 256), (1, 256), (1, 1e5))),
+    "linear prefill": (linear_prefill, ((1, 512), (1, 3e5), (1, 256), (16, 256), (16, 256))),
+    "linear decode": (linear_decode, ((1, 4096), (1, 256), (16, 256), (16, 256))),
     "experts": (experts_of, ((1, 1e6), (64, 16384), (16, 32768), (1, 16), (16, 1024))),
     "norm": (norm, ((1, 1e6), (64, 16384))),
     "optimizer": (optimizer_step, ((1, 1e11),)),
@@ -143,6 +155,46 @@ def test_more_bandwidth_or_peak_never_slows(name: str, data: st.DataObject) -> N
     assert operator(operator_profile(faster), *inputs).time_s <= operator(operator_profile(chip), *inputs).time_s * (
         1 + 1e-9
     )
+
+
+BATCHES: dict[str, tuple[int, float]] = {
+    "gemm": (0, 1e-9),
+    "grouped": (0, 1e-9),
+    "blocks": (0, 1e-9),
+    "prefill": (0, 1e-9),
+    "prefill windowed": (0, 1e-9),
+    "decode": (0, 0.15),
+    "decode windowed": (0, 0.15),
+    "latent prefill": (0, 1e-9),
+    "latent decode": (0, 0.15),
+    "experts": (0, 0.05),
+    "norm": (0, 1e-9),
+    "copy": (0, 1e-9),
+}
+"""Dimension that counts independent work, and by how much its price may rise between two doublings."""
+
+
+@pytest.mark.parametrize("name", BATCHES)
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_work_in_bulk_is_never_dearer_by_the_piece(name: str, data: st.DataObject) -> None:
+    operator, spans = OPERATORS[name]
+    place, slack = BATCHES[name]
+    spans = tuple((low, min(high, 2.0**11) if at == place else high) for at, (low, high) in enumerate(spans))
+    chip = data.draw(st.sampled_from(CHIPS))
+    profile = profile_or_skip(chip, name)
+    if profile is None:
+        return
+    inputs = random_inputs(data, spans)
+    more = data.draw(st.floats(1.0, 2.0))
+    some, twice = list(inputs), list(inputs)
+    some[place] *= more
+    twice[place] *= 2.0
+    first = operator(profile, *inputs)
+    for field in ("time_s", "low_s", "high_s"):
+        assert getattr(operator(profile, *twice), field) <= 2.0 * getattr(first, field) * (1 + 1e-9), (field, inputs)
+        within = more * getattr(first, field) * (1 + slack)
+        assert getattr(operator(profile, *some), field) <= within, (field, inputs, more)
 
 
 @pytest.mark.parametrize("without", [frozenset(), frozenset({"h100-sxm"}), frozenset({"h100-sxm", "h200-sxm"})])

@@ -12,6 +12,7 @@ from chipwise.cli.main import build_app
 from chipwise.core.errors import DataError, InputError
 from chipwise.perf.calibration import Measurement
 from chipwise.perf.operators import (
+    OperatorProfile,
     attention_decode,
     gemm,
     linear_decode,
@@ -81,10 +82,55 @@ def test_own_timings_narrow_a_chip_without_tables_of_its_own() -> None:
     assert after.high_factor / after.low_factor < before.high_factor / before.low_factor
 
 
-def test_one_own_timing_moves_half_way() -> None:
-    found = operator_profile(CHIP, calibration=[timed(2048.0, 1.44)])
-    ratio = gemm(found, 2048.0, 4096.0, 4096.0).time_s / gemm(PLAIN, 2048.0, 4096.0, 4096.0).time_s
-    assert ratio == pytest.approx(1.2)
+def test_one_own_timing_moves_part_of_the_way_and_repeats_count_once() -> None:
+    def moved(*timings: Measurement) -> float:
+        found = operator_profile(CHIP, calibration=list(timings))
+        return float(gemm(found, 512.0, 8192.0, 8192.0).time_s / gemm(PLAIN, 512.0, 8192.0, 8192.0).time_s)
+
+    one, three = moved(timed(2048.0, 1.3)), moved(*(timed(m, 1.3) for m in SIZES))
+    assert 1.02 < one < three < 1.3
+    assert moved(timed(2048.0, 1.3), timed(2048.0, 1.3)) == pytest.approx(one)
+
+
+@pytest.mark.parametrize("without", [(), (CHIP.id,)])
+def test_the_interval_narrows_everywhere_and_most_near_the_timings(without: tuple[str, ...]) -> None:
+    before = operator_profile(CHIP, without=without)
+    after = operator_profile(CHIP, without=without, calibration=[timed(m, 1.1) for m in SIZES])
+
+    def width(profile: OperatorProfile, m: float, n: float, k: float) -> float:
+        cost = gemm(profile, m, n, k)
+        return float(np.log(cost.high_s / cost.low_s))
+
+    near = width(after, 2048.0, 4096.0, 4096.0) / width(before, 2048.0, 4096.0, 4096.0)
+    far = width(after, 8.0, 64000.0, 16384.0) / width(before, 8.0, 64000.0, 16384.0)
+    assert near < far <= 1.0 + 1e-9
+    assert near < 0.97
+
+
+def test_a_calibrated_profile_gives_the_same_to_numbers_and_arrays_and_bounds_its_time() -> None:
+    found = operator_profile(CHIP, calibration=[timed(m, 1.4) for m in SIZES])
+    rows = np.exp2(np.arange(0, 15, 0.37))
+    many = gemm(found, rows, 6000.0, 5000.0)
+    for place in (0, 7, 23):
+        one = gemm(found, float(rows[place]), 6000.0, 5000.0)
+        for name in ("time_s", "low_s", "high_s"):
+            assert getattr(one, name) == pytest.approx(getattr(many, name)[place])
+    assert (many.low_s <= many.time_s).all()
+    assert (many.time_s <= many.high_s).all()
+    for name in ("time_s", "low_s", "high_s"):
+        assert (np.diff(getattr(many, name)) >= 0).all()
+
+
+def test_a_window_follows_own_timings_of_the_class() -> None:
+    shape = (("context", 4096.0), ("head_dim", 128.0), ("heads", 32.0), ("kv_heads", 8.0), ("sequences", 64.0))
+    time = float(attention_decode(PLAIN, 64.0, 4096.0, 32.0, 8.0, 128.0).time_s) * 1.5
+    timing = Measurement(chip_id=CHIP.id, operator="attention_decode", shape=shape, measured_s=time)
+    found = operator_profile(CHIP, calibration=[timing])
+    before, after = (attention_decode(p, 16.0, 8192.0, 32.0, 8.0, 128.0, window=1024.0) for p in (PLAIN, found))
+    assert before.time_s < after.time_s < 1.5 * before.time_s
+    many = attention_decode(found, np.array([16.0, 32.0]), 8192.0, 32.0, 8.0, 128.0, window=1024.0)
+    assert many.low_s[0] == pytest.approx(after.low_s)
+    assert many.high_s[0] == pytest.approx(after.high_s)
 
 
 def test_what_own_timings_do_not_change_is_said_and_bad_shapes_are_placed() -> None:

@@ -41,6 +41,10 @@ def test_json_has_every_combination_in_si_units() -> None:
     [
         ("--op", "attention-prefill", "--tokens", "128..8192", "--window", "1024"),
         ("--op", "attention-decode", "--context", "1024..65536", "--kv-dtype", "fp8"),
+        ("--op", "attention-mixed", "--sequences", "1..64"),
+        ("--op", "linear-prefill"),
+        ("--op", "linear-decode", "--dtype", "fp8"),
+        ("--op", "activation-plain"),
         ("--op", "mla-prefill"),
         ("--op", "mla-decode", "--sequences", "1,128"),
         ("--op", "moe", "--tokens", "1..4096", "--routing", "natural"),

@@ -10,6 +10,7 @@ import typer
 from chipwise.cli.catalogue_tables import CATALOG, SVG, catalogue_with, write_picture
 from chipwise.cli.output import print_json, print_table
 from chipwise.cli.perf_collectives import collectives_command
+from chipwise.cli.perf_power import power_command
 from chipwise.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 
 app.command("collectives")(collectives_command)
+app.command("power")(power_command)
 
 LIST = "A number, several (1,16,256) or powers of two (1..4096)."
 
@@ -66,6 +68,8 @@ def ops_command(
     k: str = typer.Option("", "--k", help="Depth of the product."),
     groups: str = typer.Option("", "--groups", help="Products in one call, weights of their own."),
     sequences: str = typer.Option("", "--sequences", help="Sequences in the batch."),
+    prompts: str = typer.Option("", "--prompts", help="Chunks of prompts in a mixed batch, of --tokens each."),
+    prompt_context: str = typer.Option("", "--prompt-context", help="Tokens of each prompt already in the cache."),
     tokens: str = typer.Option("", "--tokens", help="New tokens a sequence (attention), or tokens in all."),
     context: str = typer.Option("", "--context", help="Tokens in the cache of each sequence."),
     heads: str = typer.Option("", "--heads", help="Query heads on this chip."),
@@ -85,6 +89,11 @@ def ops_command(
     vocab: str = typer.Option("", "--vocab", help="Vocabulary."),
     parameters: str = typer.Option("", "--parameters", help="Weights the optimizer updates on this chip."),
     size: str = typer.Option("", "--bytes", help="Bytes of cache to copy."),
+    element_bytes: str = typer.Option("", "--element-bytes", help="Bytes of an element of memory-bound operators."),
+    state_bytes: str = typer.Option("", "--state-bytes", help="Bytes of an element of a linear-attention state."),
+    from_bytes: str = typer.Option("", "--from-bytes", help="Bytes of an element before quantising."),
+    to_bytes: str = typer.Option("", "--to-bytes", help="Bytes of an element after quantising."),
+    per_parameter: str = typer.Option("", "--bytes-per-parameter", help="Bytes the optimizer moves a weight."),
     dtype: str = typer.Option(
         "bf16",
         "--dtype",
@@ -92,6 +101,11 @@ def ops_command(
     ),
     kv_dtype: str = typer.Option("bf16", "--kv-dtype", help="Cache: bf16 or fp8."),
     routing: str = typer.Option("balanced", "--routing", help="Experts: balanced or natural (skewed)."),
+    mixing: str = typer.Option(
+        "fused",
+        "--mixing",
+        help="Mixed batch: fused, one kernel for prompts and decodes; separate, one after the other.",
+    ),
     kernels: str = typer.Option("best", "--kernels", help="best: fastest engine measured; median: the middle of them."),
     engine: str | None = typer.Option(
         None, "--engine", help="Engine: median kernels and a wider interval, since tables keep no engine apart."
@@ -135,6 +149,13 @@ def ops_command(
         "vocab": vocab,
         "parameters": parameters,
         "bytes": size,
+        "prompts": prompts,
+        "prompt-context": prompt_context,
+        "element-bytes": element_bytes,
+        "state-bytes": state_bytes,
+        "from-bytes": from_bytes,
+        "to-bytes": to_bytes,
+        "bytes-per-parameter": per_parameter,
     }
     dims = {name: numbers(text, f"--{name}") for name, text in given.items() if text}
     catalogue = catalogue_with(catalog)
@@ -145,7 +166,9 @@ def ops_command(
         version=version,
         calibration=None if calibration is None else _own_timings(calibration, catalogue),
     )
-    points = operator_points(profile, op, dims, Settings(dtype=dtype, kv_dtype=kv_dtype, routing=routing))
+    points = operator_points(
+        profile, op, dims, Settings(dtype=dtype, kv_dtype=kv_dtype, routing=routing, mixing=mixing)
+    )
     if as_json:
         print_json(_record(profile, op, points))
     else:

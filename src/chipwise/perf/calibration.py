@@ -152,15 +152,22 @@ def calibrate(measurements: Iterable[Measurement], profile: Profile) -> Calibrat
     """
     cases: dict[tuple[str, str, tuple[tuple[str, float | str], ...]], list[float]] = {}
     for one in measurements:
-        cases.setdefault(one.case, []).append(_log_ratio(one, profile))
+        cases.setdefault(one.case, []).append(log_ratio(one, profile.predict))
     classes: dict[tuple[str, str], list[float]] = {}
     for (chip_id, operator, _), ratios in cases.items():
         classes.setdefault((chip_id, operator), []).append(statistics.median(ratios))
     return Calibration(factors=tuple(_factor(*key, classes[key], profile) for key in sorted(classes)))
 
 
-def _log_ratio(one: Measurement, profile: Profile) -> float:
-    predicted = one.predicted_s if one.predicted_s is not None else profile.predict(one)
+def log_ratio(one: Measurement, predict: Callable[[Measurement], float]) -> float:
+    """Logarithm of measured over predicted.
+
+    Raises
+    ------
+    DataError
+        A time that is not positive, or a ratio beyond `LARGEST_RATIO`.
+    """
+    predicted = one.predicted_s if one.predicted_s is not None else predict(one)
     for name, value in (("measured", one.measured_s), ("predicted", predicted)):
         if not (math.isfinite(value) and value > 0):
             raise DataError(f"{name} {value} s", place=one.place, allowed="a time above 0")

@@ -8,6 +8,7 @@ from chipwise.perf.operators.attention import attention_decode, attention_prefil
 from chipwise.perf.operators.experts import moe
 from chipwise.perf.operators.linear import linear_decode, linear_prefill
 from chipwise.perf.operators.matrix import gemm, logits
+from chipwise.perf.operators.mixed import attention_mixed
 from chipwise.perf.operators.objects import EVIDENCE, FAMILY, OperatorProfile, OperatorTime, Surface
 from chipwise.perf.operators.profile import operator_profile
 from chipwise.perf.operators.streaming import (
@@ -32,6 +33,7 @@ __all__ = [
     "activation",
     "add",
     "attention_decode",
+    "attention_mixed",
     "attention_prefill",
     "cross_entropy",
     "dequantise",

@@ -73,23 +73,30 @@ def _one(surface: Surface, work: WorkFunction, inputs: Sequence[Any], cap: Surfa
             raise InputError(f"a dimension of an operator is {value!r}", allowed="a positive number")
     other: list[Any]
     x, y, z, flop, moved, *other = work(*inputs)
-    time = _time_one(surface, x, y, z)
+    time = _time_one(surface, surface.flat, x, y, z)
     if cap is not None:
-        time = min(time, _time_one(cap, *other))
+        time = min(time, _time_one(cap, cap.flat, *other))
     floor = max(flop / surface.peak_flop_per_s, moved / surface.bytes_per_s)
     time = max(time, floor)
+    low, high = time * surface.low_factor, time * surface.high_factor
+    if surface.band is not None:
+        low = _time_one(surface, surface.band.flat_low, x, y, z)
+        high = _time_one(surface, surface.band.flat_high, x, y, z)
+        if cap is not None and cap.band is not None:
+            low = min(low, _time_one(cap, cap.band.flat_low, *other))
+            high = min(high, _time_one(cap, cap.band.flat_high, *other))
     return OperatorTime(
         flop=flop,
         bytes=moved,
         time_s=time,
-        low_s=max(time * surface.low_factor, floor),
-        high_s=time * surface.high_factor,
+        low_s=max(low, floor),
+        high_s=max(high, floor),
         evidence=surface.evidence,
     )
 
 
-def _time_one(surface: Surface, x: float, y: float, z: float) -> float:
-    time = interpolate_one(surface.flat, surface.grid, x, y, z)
+def _time_one(surface: Surface, flat: memoryview, x: float, y: float, z: float) -> float:
+    time = interpolate_one(flat, surface.grid, x, y, z)
     for at, axis, scaled in zip((x, y, z), surface.grid.axes, surface.scaled, strict=True):
         if scaled and at > 2.0**axis.high:
             time *= at / 2.0**axis.high
@@ -107,12 +114,22 @@ def _many(surface: Surface, work: WorkFunction, inputs: Sequence[Any], cap: Surf
         count = part.stop - start
         other: list[Any]
         x, y, z, flop[part], moved[part], *other = work(*(each if type(each) is float else each[part] for each in flat))
-        value = _time_many(surface, _full(x, count), _full(y, count), _full(z, count))
+        at = (_full(x, count), _full(y, count), _full(z, count))
+        beside = tuple(_full(each, count) for each in other)
+        value = _time_many(surface, surface.nodes, *at)
         if cap is not None:
-            np.minimum(value, _time_many(cap, *(_full(each, count) for each in other)), out=value)
+            np.minimum(value, _time_many(cap, cap.nodes, *beside), out=value)
         floor = flop[part] * (1.0 / surface.peak_flop_per_s)
         np.maximum(floor, moved[part] * (1.0 / surface.bytes_per_s), out=floor)
         np.maximum(value, floor, out=time[part])
+        if surface.band is not None:
+            other_band = None if cap is None else cap.band
+            for out, nodes, capped in (
+                (low, surface.band.low, None if other_band is None else other_band.low),
+                (high, surface.band.high, None if other_band is None else other_band.high),
+            ):
+                out[part] = np.maximum(_end(surface, nodes, at, cap, capped, beside), floor)
+            continue
         np.multiply(time[part], surface.high_factor, out=high[part])
         np.multiply(time[part], surface.low_factor, out=value)
         np.maximum(value, floor, out=low[part])
@@ -124,6 +141,25 @@ def _many(surface: Surface, work: WorkFunction, inputs: Sequence[Any], cap: Surf
         high_s=high.reshape(shape),
         evidence=surface.evidence,
     )
+
+
+def _end(
+    surface: Surface,
+    nodes: Array,
+    at: tuple[Array, ...],
+    cap: Surface | None,
+    capped: Array | None,
+    beside: tuple[Array, ...],
+) -> Array:
+    """One end of the interval of a surface with a band."""
+    import numpy as np
+
+    x, y, z = at
+    end = _time_many(surface, nodes, x, y, z)
+    if cap is not None and capped is not None:
+        x, y, z = beside
+        end = np.minimum(end, _time_many(cap, capped, x, y, z))
+    return end
 
 
 def flattened(inputs: Sequence[Any]) -> tuple[tuple[int, ...], list[Any]]:
@@ -158,8 +194,8 @@ def _full(value: Any, count: int) -> Array:
     return np.ascontiguousarray(value)
 
 
-def _time_many(surface: Surface, x: Array, y: Array, z: Array) -> Array:
-    time = interpolate(surface.nodes, surface.grid, x, y, z)
+def _time_many(surface: Surface, nodes: Array, x: Array, y: Array, z: Array) -> Array:
+    time = interpolate(nodes, surface.grid, x, y, z)
     for at, axis, scaled in zip((x, y, z), surface.grid.axes, surface.scaled, strict=True):
         factor = beyond(at, axis) if scaled else None
         if factor is not None:

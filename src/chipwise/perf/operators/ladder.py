@@ -28,6 +28,9 @@ LATENT_SCORE, LATENT_VALUE = 192.0, 128.0
 CACHED_SCORE, CACHED_VALUE = 576.0, 512.0
 """The same in decode, where heads share one cached latent vector."""
 
+UNLIKE = 0.5
+"""Weight of kernels of another vendor, and of another kind of memory, on the lowest rung (a rule, not a fit)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
@@ -181,7 +184,7 @@ def resolve(chip: Chip, operator: str, precision: str, variant: str, without: Co
     for evidence, found in rungs:
         near = _nearest_variant(found, variant)
         if near:
-            return _blend(near, evidence, exact=near[0].variant == variant)
+            return _blend(chip, near, evidence, exact=near[0].variant == variant)
     return None
 
 
@@ -197,8 +200,8 @@ def _nearest_variant(rows: Sequence[TableRow], variant: str) -> list[TableRow]:
     return [row for row in rows if row.variant == str(best)]
 
 
-def _blend(rows: Sequence[TableRow], evidence: int, *, exact: bool) -> Resolved:
-    """Middle of tables in logarithms: the mean within a family, then the median over families."""
+def _blend(chip: Chip, rows: Sequence[TableRow], evidence: int, *, exact: bool) -> Resolved:
+    """Middle of tables in logarithms: the mean within a family, then the weighted median over families."""
     import numpy as np
 
     stored = ratios(rows[0].grid)
@@ -210,11 +213,43 @@ def _blend(rows: Sequence[TableRow], evidence: int, *, exact: bool) -> Resolved:
         logs = np.log([[row.law.compute, row.law.memory, row.law.exponent, row.law.launch_s] for row in each])
         laws.append(logs.mean(axis=0))
         blends.append(stored[[row.row for row in each]].astype(np.float64).mean(axis=0))
-    compute, memory, exponent, launch = (float(value) for value in np.exp(np.median(laws, axis=0)))
+    weights = np.array([likeness(chip, family, rows[0].grid) for family in families])
+    compute, memory, exponent, launch = (float(value) for value in np.exp(weighted_median(np.array(laws), weights)))
     return Resolved(
         law=Law(compute=compute, memory=memory, exponent=exponent, launch_s=launch),
-        log2_ratio=np.asarray(np.median(blends, axis=0)) / RATIO_STEPS,
+        log2_ratio=weighted_median(np.stack(blends), weights) / RATIO_STEPS,
         evidence=evidence,
         rows=tuple(rows),
         exact=exact,
     )
+
+
+def likeness(chip: Chip, family: str, grid: str) -> float:
+    """Weight of a family's kernels for a chip: half for another vendor, half for another kind of memory.
+
+    The memory does not count in prefill, which arithmetic binds.
+
+    Examples
+    --------
+    >>> from chipwise.catalogue import load_catalogue
+    >>> likeness(load_catalogue().chip("l4"), "NVIDIA/Hopper/hbm", "gemm")
+    0.5
+    """
+    vendor, _, memory = family.split("/") if family else ("", "", "")
+    weight = 1.0 if vendor == chip.vendor else UNLIKE
+    if grid != "prefill" and memory != usable_memory_kind(chip):
+        weight *= UNLIKE
+    return weight
+
+
+def weighted_median(values: Array, weights: Array) -> Array:
+    """Along the first axis; the middle of the two where half of the weight lies on either side."""
+    import numpy as np
+
+    order = np.argsort(values, axis=0, kind="stable")
+    ranked = np.take_along_axis(values, order, axis=0)
+    share = np.cumsum(weights[order], axis=0) / weights.sum()
+    lower = np.argmax(share >= 0.5 - 1e-9, axis=0)[None]
+    upper = np.argmax(share > 0.5 + 1e-9, axis=0)[None]
+    both = np.take_along_axis(ranked, lower, axis=0) + np.take_along_axis(ranked, upper, axis=0)
+    return np.asarray(0.5 * both[0])

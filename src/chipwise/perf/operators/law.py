@@ -93,11 +93,5 @@ def node_work(kind: str, widths: Widths, score: float, value: float, cache_bytes
         flop, moved = prefill_work(x, y, z, score, value)
         return flop, moved + 0.0 * flop
     if kind == "decode":
-        return decode_work(x, y, _at_most(z, x), score, value, cache_bytes)
+        return decode_work(x, y, z, score, value, cache_bytes)
     return moe_work(x, y, z, widths.weight)
-
-
-def _at_most(z: Array, x: Array) -> Array:
-    import numpy as np
-
-    return np.minimum(z, x)

@@ -22,7 +22,15 @@ CHUNK = 64.0
 STATE_BYTES = 4.0
 """Bytes of one element of the state: fp32."""
 
-_ELEMENT = 2.0
+ELEMENTS = {"bf16": 2.0, "fp16": 2.0, "fp8": 1.0}
+"""Bytes of one element of queries, keys, values and outputs."""
+
+
+def _element(dtype: str) -> float:
+    found = ELEMENTS.get(dtype)
+    if found is None:
+        raise InputError(f"linear attention in {dtype!r} is not known", place="dtype", allowed=", ".join(ELEMENTS))
+    return found
 
 
 def linear_prefill(
@@ -35,6 +43,7 @@ def linear_prefill(
     *,
     chunk: Any = CHUNK,
     state_bytes: float = STATE_BYTES,
+    dtype: str = "bf16",
 ) -> OperatorTime:
     """Chunked linear attention or state-space scan over `tokens` a sequence.
 
@@ -46,25 +55,27 @@ def linear_prefill(
         Tokens of a chunk; quadratic inside, recurrent between.
     state_bytes : float
         Bytes of one element of the state.
+    dtype : str
+        ``bf16``, ``fp16`` or ``fp8``: of the rows and of the arithmetic; the state keeps its own.
 
     Raises
     ------
     InputError
-        A dimension is not positive.
+        A dimension is not positive, or the precision is none of these.
     Undetermined
-        The chip has no 16-bit attention law to borrow.
+        The chip has no attention law at that precision to borrow.
 
     Notes
     -----
     FLOP a token and head: ``2 C (dk + dv) + 4 dk dv``. Bytes: queries, keys, values, outputs once and the state in and
-    out once. Time by the law of 16-bit attention prefill; the widening covers states kept per chunk in memory.
+    out once. Time by the law of attention prefill at that precision; the widening covers states kept per chunk.
     """
     _positive(sequences, tokens, heads, key_dim, value_dim, chunk, state_bytes)
     pairs = 1.0 * sequences * heads
     flop = pairs * tokens * (2.0 * chunk * (key_dim + value_dim) + 4.0 * key_dim * value_dim)
-    rows = 2.0 * _ELEMENT * pairs * tokens * (key_dim + value_dim)
+    rows = 2.0 * _element(dtype) * pairs * tokens * (key_dim + value_dim)
     moved = rows + 2.0 * state_bytes * pairs * key_dim * value_dim
-    surface = profile.surface("prefill", "bf16", "128")
+    surface = profile.surface("prefill", "fp8" if dtype == "fp8" else "bf16", "128")
     time = surface.law.time_s(flop, moved, surface.peak_flop_per_s, surface.bytes_per_s)
     spread = spreads()["prefill", RUNGS[GENERIC]]
     floor = largest(flop / surface.peak_flop_per_s, moved / surface.bytes_per_s)
@@ -79,12 +90,13 @@ def linear_decode(
     value_dim: Any,
     *,
     state_bytes: float = STATE_BYTES,
+    dtype: str = "bf16",
 ) -> OperatorTime:
     """State update and read-out of one new token in each sequence; the length of the context does not matter.
 
     Parameters
     ----------
-    sequences, heads, key_dim, value_dim, state_bytes
+    sequences, heads, key_dim, value_dim, state_bytes, dtype
         As for `linear_prefill`.
 
     Notes
@@ -95,7 +107,7 @@ def linear_decode(
     _positive(sequences, heads, key_dim, value_dim, state_bytes)
     pairs = 1.0 * sequences * heads
     flop = 5.0 * pairs * key_dim * value_dim
-    moved = 2.0 * state_bytes * pairs * key_dim * value_dim + 2.0 * _ELEMENT * pairs * (key_dim + value_dim)
+    moved = 2.0 * state_bytes * pairs * key_dim * value_dim + 2.0 * _element(dtype) * pairs * (key_dim + value_dim)
     rate = profile.streaming[PLAIN]
     floor = largest(flop / max(profile.peaks.values()), moved / profile.bytes_per_s)
     spread = spreads()["streaming", RUNGS[GENERIC]]

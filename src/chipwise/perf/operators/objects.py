@@ -63,6 +63,16 @@ class OperatorTime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Band:
+    """Interval of a surface whose width differs from shape to shape: node times of its ends, padded like the nodes."""
+
+    low: Array
+    high: Array
+    flat_low: memoryview
+    flat_high: memoryview
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Surface:
     """One table, resolved for one chip.
 
@@ -73,12 +83,14 @@ class Surface:
     peak_flop_per_s, bytes_per_s : float
         Data sheet of the chip: no time goes below them.
     low_factor, high_factor : float
-        90 % interval as factors of the time.
+        90 % interval as factors of the time; with a `band` only its middle.
     scaled : tuple of bool
         Along which axes time grows in proportion past the last node.
     donors : tuple of str
         Chips whose tables were used.
     sources : tuple of str
+    band : Band or None
+        Interval after own timings, narrower near them; None where it is the same factors everywhere.
     """
 
     key: SurfaceKey
@@ -94,6 +106,7 @@ class Surface:
     donors: tuple[str, ...]
     sources: tuple[str, ...]
     law: Law
+    band: Band | None = None
 
     def covers(self, x: float, y: float, z: float) -> bool:
         """Whether the point lies inside the grid."""
@@ -107,6 +120,35 @@ class StreamingRate:
 
     share: float
     launch_s: float
+    low_factor: float
+    high_factor: float
+    evidence: int
+    donors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixedKernel:
+    """Attention over prompts and decoding sequences in one kernel.
+
+    Parameters
+    ----------
+    rows : float
+        Rows of a tile that a decoding sequence pays for.
+    blocks : float
+        Tiles worked on at once.
+    exponent : float
+        How sharply work, longest block and memory combine.
+    share : float
+        Of the bandwidth, where memory binds.
+    cache_bytes : float or None
+        On-chip cache of the data sheet; None where it is not published: then it holds nothing.
+    """
+
+    rows: float
+    blocks: float
+    exponent: float
+    share: float
+    cache_bytes: float | None
     low_factor: float
     high_factor: float
     evidence: int
@@ -132,6 +174,8 @@ class OperatorProfile:
         Why an operator cannot be answered at a precision.
     notes : tuple of str
         What an engine or own timings changed.
+    mixed : MixedKernel or None
+        Attention over prompts and decoding sequences in one kernel; None where every measured chip is left out.
     """
 
     chip_id: str
@@ -142,6 +186,7 @@ class OperatorProfile:
     streaming: Mapping[str, StreamingRate]
     missing: Mapping[tuple[str, str], str]
     notes: tuple[str, ...] = ()
+    mixed: MixedKernel | None = None
 
     def surface(self, operator: str, precision: str, variant: str = "") -> Surface:
         """The table of one operator.

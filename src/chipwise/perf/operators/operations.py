@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chipwise.core.errors import InputError
 from chipwise.perf.operators import streaming
 from chipwise.perf.operators.attention import attention_decode, attention_prefill, mla_decode, mla_prefill
 from chipwise.perf.operators.coordinates import (
@@ -18,8 +19,9 @@ from chipwise.perf.operators.coordinates import (
 )
 from chipwise.perf.operators.experts import moe
 from chipwise.perf.operators.ladder import OPERATORS
-from chipwise.perf.operators.linear import CHUNK, linear_decode, linear_prefill
+from chipwise.perf.operators.linear import CHUNK, STATE_BYTES, linear_decode, linear_prefill
 from chipwise.perf.operators.matrix import gemm, logits
+from chipwise.perf.operators.mixed import attention_mixed
 from chipwise.perf.operators.objects import OperatorProfile, OperatorTime
 from chipwise.perf.operators.precision import ATTENTION, PRECISIONS, canonical
 
@@ -33,14 +35,19 @@ class Settings:
     dtype: str = "bf16"
     kv_dtype: str = "bf16"
     routing: str = "balanced"
+    mixing: str = "fused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One operator of the sheet: dimensions with defaults (a Llama-3-70B-like layer), and how to cost it."""
+    """One operator of the sheet: dimensions with defaults (a Llama-3-70B-like layer), and how to cost it.
+
+    `settings` names the fields of `Settings` that change it.
+    """
 
     defaults: Mapping[str, float]
     optional: tuple[str, ...]
+    settings: tuple[str, ...]
     cost: Callable[[OperatorProfile, Dims, Settings], OperatorTime]
     table: Callable[[Dims, Settings], tuple[str, str, str, tuple[Any, ...]] | None]
 
@@ -130,6 +137,28 @@ def _decode(p: OperatorProfile, d: Dims, s: Settings) -> OperatorTime:
     )
 
 
+def _mixed(p: OperatorProfile, d: Dims, s: Settings) -> OperatorTime:
+    return attention_mixed(
+        p,
+        d["prompts"],
+        d["tokens"],
+        d["sequences"],
+        d["context"],
+        d["heads"],
+        d["kv-heads"],
+        d["head-dim"],
+        prompt_context=d["prompt-context"],
+        dtype=s.dtype,
+        kv_dtype=s.kv_dtype,
+        kernel=s.mixing,
+    )
+
+
+def _mixed_table(d: Dims, s: Settings) -> tuple[str, str, str, tuple[Any, ...]]:
+    chunk = {**d, "sequences": d["prompts"], "context": d["prompt-context"]}
+    return _prefill_table(chunk, s)
+
+
 def _moe(p: OperatorProfile, d: Dims, s: Settings) -> OperatorTime:
     return moe(
         p,
@@ -145,8 +174,36 @@ def _moe(p: OperatorProfile, d: Dims, s: Settings) -> OperatorTime:
     )
 
 
-def _streamed(cost: Callable[[OperatorProfile, Dims], OperatorTime], **defaults: float) -> Entry:
-    return Entry(defaults=defaults, optional=(), cost=lambda p, d, _: cost(p, d), table=_none)
+ELEMENT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0}
+"""Bytes per element that memory-bound operators read and write, by precision."""
+
+
+def _element(d: Dims, s: Settings) -> float:
+    if "element-bytes" in d:
+        return d["element-bytes"]
+    if s.dtype not in ELEMENT_BYTES:
+        raise InputError(
+            f"elements in {s.dtype!r} have no fixed width",
+            place="--dtype",
+            allowed=f"{', '.join(ELEMENT_BYTES)}, or --element-bytes",
+        )
+    return ELEMENT_BYTES[s.dtype]
+
+
+def _streamed(cost: Callable[[OperatorProfile, Dims, float], OperatorTime], **defaults: float) -> Entry:
+    """Memory-bound operator on elements of a precision."""
+    return Entry(
+        defaults=defaults,
+        optional=("element-bytes",),
+        settings=("dtype",),
+        cost=lambda p, d, s: cost(p, d, _element(d, s)),
+        table=_none,
+    )
+
+
+def _moved(cost: Callable[[OperatorProfile, Dims], OperatorTime], *optional: str, **defaults: float) -> Entry:
+    """Memory-bound operator whose widths are its own."""
+    return Entry(defaults=defaults, optional=optional, settings=(), cost=lambda p, d, _: cost(p, d), table=_none)
 
 
 _HEADS = {"heads": 64.0, "kv-heads": 8.0, "head-dim": 128.0}
@@ -157,30 +214,49 @@ OPERATIONS: dict[str, Entry] = {
     "gemm": Entry(
         defaults={"m": 4096.0, "n": 8192.0, "k": 8192.0},
         optional=("groups",),
+        settings=("dtype",),
         cost=lambda p, d, s: gemm(p, d["m"], d["n"], d["k"], dtype=s.dtype, groups=d.get("groups")),
         table=_gemm_table,
     ),
     "logits": Entry(
         defaults={"tokens": 4096.0, "hidden": 8192.0, "vocab": 128256.0},
         optional=(),
+        settings=("dtype",),
         cost=lambda p, d, s: logits(p, d["tokens"], d["hidden"], d["vocab"], dtype=s.dtype),
         table=lambda d, s: ("gemm", canonical(s.dtype), "", (d["tokens"], d["vocab"], d["hidden"])),
     ),
     "attention-prefill": Entry(
         defaults={"sequences": 1.0, "tokens": 4096.0, **_HEADS, "context": 0.0},
         optional=("window", "density"),
+        settings=("dtype", "kv_dtype"),
         cost=_prefill,
         table=_prefill_table,
     ),
     "attention-decode": Entry(
         defaults={"sequences": 64.0, "context": 4096.0, **_HEADS},
         optional=("window", "density"),
+        settings=("kv_dtype",),
         cost=_decode,
         table=_decode_table,
+    ),
+    "attention-mixed": Entry(
+        defaults={
+            "prompts": 1.0,
+            "tokens": 512.0,
+            "prompt-context": 0.0,
+            "sequences": 64.0,
+            "context": 4096.0,
+            **_HEADS,
+        },
+        optional=(),
+        settings=("dtype", "kv_dtype", "mixing"),
+        cost=_mixed,
+        table=_mixed_table,
     ),
     "mla-prefill": Entry(
         defaults={"sequences": 1.0, "tokens": 4096.0, "heads": 128.0, "context": 0.0},
         optional=(),
+        settings=("kv_dtype",),
         cost=lambda p, d, s: mla_prefill(
             p, d["sequences"], d["tokens"], d["heads"], context=d["context"], kv_dtype=s.kv_dtype
         ),
@@ -189,6 +265,7 @@ OPERATIONS: dict[str, Entry] = {
     "mla-decode": Entry(
         defaults={"sequences": 64.0, "context": 4096.0, "heads": 128.0},
         optional=(),
+        settings=("kv_dtype",),
         cost=lambda p, d, s: mla_decode(p, d["sequences"], d["context"], d["heads"], kv_dtype=s.kv_dtype),
         table=_latent_decode_table,
     ),
@@ -203,40 +280,94 @@ OPERATIONS: dict[str, Entry] = {
             "expert-parallel": 8.0,
         },
         optional=(),
+        settings=("dtype", "routing"),
         cost=_moe,
         table=_moe_table,
     ),
     "linear-prefill": Entry(
         defaults={"sequences": 1.0, "tokens": 4096.0, **_STATE},
-        optional=("chunk",),
-        cost=lambda p, d, _: linear_prefill(
-            p, d["sequences"], d["tokens"], d["heads"], d["key-dim"], d["value-dim"], chunk=d.get("chunk", CHUNK)
+        optional=("chunk", "state-bytes"),
+        settings=("dtype",),
+        cost=lambda p, d, s: linear_prefill(
+            p,
+            d["sequences"],
+            d["tokens"],
+            d["heads"],
+            d["key-dim"],
+            d["value-dim"],
+            chunk=d.get("chunk", CHUNK),
+            state_bytes=d.get("state-bytes", STATE_BYTES),
+            dtype=s.dtype,
         ),
-        table=lambda _, __: ("prefill", "bf16", "128", ()),
+        table=lambda _, s: ("prefill", "fp8" if s.dtype == "fp8" else "bf16", "128", ()),
     ),
     "linear-decode": Entry(
         defaults={"sequences": 64.0, **_STATE},
-        optional=(),
-        cost=lambda p, d, _: linear_decode(p, d["sequences"], d["heads"], d["key-dim"], d["value-dim"]),
+        optional=("state-bytes",),
+        settings=("dtype",),
+        cost=lambda p, d, s: linear_decode(
+            p,
+            d["sequences"],
+            d["heads"],
+            d["key-dim"],
+            d["value-dim"],
+            state_bytes=d.get("state-bytes", STATE_BYTES),
+            dtype=s.dtype,
+        ),
         table=_none,
     ),
-    "norm": _streamed(lambda p, d: streaming.norm(p, d["tokens"], d["hidden"]), tokens=4096.0, hidden=8192.0),
+    "norm": _streamed(
+        lambda p, d, e: streaming.norm(p, d["tokens"], d["hidden"], element_bytes=e), tokens=4096.0, hidden=8192.0
+    ),
     "rotary": _streamed(
-        lambda p, d: streaming.rotary(p, d["tokens"], d["heads"], d["kv-heads"], d["head-dim"]),
+        lambda p, d, e: streaming.rotary(p, d["tokens"], d["heads"], d["kv-heads"], d["head-dim"], element_bytes=e),
         tokens=4096.0,
         **_HEADS,
     ),
     "activation": _streamed(
-        lambda p, d: streaming.activation(p, d["tokens"], d["width"]), tokens=4096.0, width=28672.0
+        lambda p, d, e: streaming.activation(p, d["tokens"], d["width"], element_bytes=e), tokens=4096.0, width=28672.0
     ),
-    "add": _streamed(lambda p, d: streaming.add(p, d["tokens"], d["hidden"]), tokens=4096.0, hidden=8192.0),
-    "embedding": _streamed(lambda p, d: streaming.embedding(p, d["tokens"], d["hidden"]), tokens=4096.0, hidden=8192.0),
-    "loss": _streamed(lambda p, d: streaming.cross_entropy(p, d["tokens"], d["vocab"]), tokens=4096.0, vocab=128256.0),
-    "optimizer": _streamed(lambda p, d: streaming.optimizer_step(p, d["parameters"]), parameters=1e9),
-    "kv-copy": _streamed(lambda p, d: streaming.kv_copy(p, d["bytes"]), bytes=1e9),
-    "quantise": _streamed(lambda p, d: streaming.quantise(p, d["tokens"] * d["hidden"]), tokens=4096.0, hidden=8192.0),
-    "dequantise": _streamed(
-        lambda p, d: streaming.dequantise(p, d["tokens"] * d["hidden"]), tokens=4096.0, hidden=8192.0
+    "activation-plain": _streamed(
+        lambda p, d, e: streaming.activation(p, d["tokens"], d["width"], gated=False, element_bytes=e),
+        tokens=4096.0,
+        width=28672.0,
+    ),
+    "add": _streamed(
+        lambda p, d, e: streaming.add(p, d["tokens"], d["hidden"], element_bytes=e), tokens=4096.0, hidden=8192.0
+    ),
+    "embedding": _streamed(
+        lambda p, d, e: streaming.embedding(p, d["tokens"], d["hidden"], element_bytes=e), tokens=4096.0, hidden=8192.0
+    ),
+    "loss": _streamed(
+        lambda p, d, e: streaming.cross_entropy(p, d["tokens"], d["vocab"], element_bytes=e),
+        tokens=4096.0,
+        vocab=128256.0,
+    ),
+    "optimizer": _moved(
+        lambda p, d: streaming.optimizer_step(
+            p, d["parameters"], bytes_per_parameter=d.get("bytes-per-parameter", streaming.OPTIMIZER_BYTES)
+        ),
+        "bytes-per-parameter",
+        parameters=1e9,
+    ),
+    "kv-copy": _moved(lambda p, d: streaming.kv_copy(p, d["bytes"]), bytes=1e9),
+    "quantise": _moved(
+        lambda p, d: streaming.quantise(
+            p, d["tokens"] * d["hidden"], from_bytes=d.get("from-bytes", 2.0), to_bytes=d.get("to-bytes", 1.0)
+        ),
+        "from-bytes",
+        "to-bytes",
+        tokens=4096.0,
+        hidden=8192.0,
+    ),
+    "dequantise": _moved(
+        lambda p, d: streaming.dequantise(
+            p, d["tokens"] * d["hidden"], from_bytes=d.get("from-bytes", 1.0), to_bytes=d.get("to-bytes", 2.0)
+        ),
+        "from-bytes",
+        "to-bytes",
+        tokens=4096.0,
+        hidden=8192.0,
     ),
 }
 """Operators by the name the command line takes."""

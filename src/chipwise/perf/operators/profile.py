@@ -12,6 +12,7 @@ from chipwise.catalogue.objects import Chip
 from chipwise.core.errors import InputError, OutsideModelRange, Undetermined
 from chipwise.perf.operators.grids import GRIDS, Grid
 from chipwise.perf.operators.ladder import OPERATORS, Resolved, peak_of, resolve
+from chipwise.perf.operators.mixed import mixed_kernel
 from chipwise.perf.operators.objects import (
     FAMILY,
     GENERIC,
@@ -22,6 +23,7 @@ from chipwise.perf.operators.objects import (
     Surface,
     SurfaceKey,
 )
+from chipwise.perf.operators.shaping import padded, rising_with_width, shaped
 from chipwise.perf.operators.streaming import streaming_rates
 from chipwise.perf.operators.tables import spreads
 
@@ -110,6 +112,7 @@ def _profile(chip: Chip, kernels: str, without: tuple[str, ...]) -> OperatorProf
         surfaces=surfaces,
         streaming=streaming_rates(chip, without),
         missing=missing,
+        mixed=mixed_kernel(chip, without),
     )
 
 
@@ -132,7 +135,7 @@ def _surfaces(
         if entry is not None
     }
     if len(times) > 1 and operator.variants[0].isdigit():
-        times = _rising_with_width(times)
+        times = rising_with_width(times)
     return {
         (name, precision, variant): _surface(chip, (name, precision, variant), resolved, times[variant], peak)
         for variant, resolved in found.items()
@@ -151,39 +154,8 @@ def _node_times(
     times = resolved.law.time_s(flop, moved, peak, bandwidth) * np.exp2(resolved.log2_ratio)
     if kernels == "median":
         times = times * resolved.middle_over_best
-    return monotone(times)
-
-
-def monotone(times: Array) -> Array:
-    """Times that rise along every axis: the middle of the envelopes from below and above."""
-    import numpy as np
-
-    below, above = times, times
-    for axis in range(3):
-        below = np.maximum.accumulate(below, axis=axis)
-        above = np.flip(np.minimum.accumulate(np.flip(above, axis), axis=axis), axis)
-    return np.asarray(np.sqrt(below * above))
-
-
-def _rising_with_width(times: Mapping[str, Array]) -> dict[str, Array]:
-    """Node times that rise with the head dimension too: isotonic regression of the logarithms, node by node."""
-    import numpy as np
-
-    stack = np.log(np.stack(list(times.values())))
-    count = len(stack)
-    out = np.full_like(stack, -np.inf)
-    for first in range(count):
-        means = np.cumsum(stack[first:], axis=0) / np.arange(1, count - first + 1)[:, None, None, None]
-        least = np.flip(np.minimum.accumulate(np.flip(means, 0), axis=0), 0)
-        out[first:] = np.maximum(out[first:], least)
-    return dict(zip(times, np.exp(out), strict=True))
-
-
-def padded(times: Array) -> Array:
-    """The table with the last node of every axis repeated."""
-    import numpy as np
-
-    return np.ascontiguousarray(np.pad(times, (0, 1), mode="edge"))
+    floor = np.maximum(flop / peak, moved / bandwidth)
+    return shaped(times, floor, OPERATORS[name].grid, GRIDS[OPERATORS[name].grid])
 
 
 def build_surface(

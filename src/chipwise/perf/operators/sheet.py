@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from chipwise.core.errors import InputError
@@ -87,6 +87,11 @@ def operator_points(
     for name in dims:
         if name not in known:
             raise InputError(f"{operator} has no dimension {name!r}", place=f"--{name}", allowed=", ".join(known))
+    for name, value in asdict(settings).items():
+        if name not in entry.settings and value != getattr(Settings(), name):
+            option = f"--{name.replace('_', '-')}"
+            able = ", ".join(f"--{each.replace('_', '-')}" for each in entry.settings) or "none of its kind"
+            raise InputError(f"{operator} has no {option}", place=option, allowed=able)
     axes = {name: tuple(dims.get(name) or (entry.defaults[name],)) for name in entry.defaults}
     axes |= {name: tuple(dims[name]) for name in entry.optional if dims.get(name)}
     count = 1
@@ -113,6 +118,8 @@ def _point(profile: OperatorProfile, operator: str, entry: Entry, dims: Dims, se
         peak, launch, tables = surface.peak_flop_per_s, surface.law.launch_s, surface.donors
         if not at:
             evidence = f"{evidence}, no kernel of its own"
+        elif operator == "attention-mixed" and settings.mixing == "fused":
+            tables = tuple(sorted({*tables, *(profile.mixed.donors if profile.mixed else ())}))
         elif not surface.covers(*at):
             evidence = f"{evidence}, beyond the measured grid"
     terms = {"compute": cost.flop / peak, "memory": cost.bytes / profile.bytes_per_s, "launch": launch}

@@ -52,11 +52,28 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """90 % interval of one operator at one rung, as factors of the time, and its median error."""
+    """90 % interval of one operator at one rung, as factors of the time, its median error, and what it is made of.
+
+    Parameters
+    ----------
+    common, table, smooth, noise : float
+        Shares of the variance of log(measured / predicted): common to a chip, to a table, varying smoothly over shape,
+        and from shape to shape. They add up to 1.
+    length : float
+        Octaves of shape over which the smooth part fades.
+    harness : float
+        Standard deviation, in logarithm, between the timings of one harness and another; not part of the interval.
+    """
 
     low_factor: float
     high_factor: float
     median_error: float
+    common: float
+    table: float
+    smooth: float
+    noise: float
+    length: float
+    harness: float
 
 
 def read_rows(name: str) -> list[dict[str, str]]:
@@ -120,7 +137,8 @@ def spreads() -> Mapping[tuple[str, str], Spread]:
         (row["operator"], row["rung"]): Spread(
             low_factor=float(row["low_factor"]),
             high_factor=float(row["high_factor"]),
-            median_error=float(row["median_error"]),
+            median_error=float(row["median_error"] or "nan"),
+            **{name: float(row[name]) for name in ("common", "table", "smooth", "noise", "length", "harness")},
         )
         for row in read_rows("spread.csv")
     }
