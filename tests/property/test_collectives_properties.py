@@ -179,3 +179,20 @@ def test_every_system_answers_or_says_what_is_missing(library: str) -> None:
                 assert group == 1 or found.time_s > 0.0
     assert answered > 400
     assert all(whole.blanks for whole in undetermined)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.sampled_from(["h100-sxm", "b200-sxm", "a100-80-sxm", "l40s", "h20-96", "rtx-pro-6000-server"]),
+    st.sampled_from(COLLECTIVES),
+    st.sampled_from(LIBRARIES),
+    st.sampled_from([2, 4, 8]),
+    st.floats(1.0, 1e9),
+    st.floats(1.0, 50.0),
+)
+def test_a_large_message_in_one_server_is_never_dearer_by_the_byte(
+    chip: str, name: str, library: str, group: int, size: float, more: float
+) -> None:
+    here = machine(chip, chips=8, catalogue=load_catalogue())
+    first = collective(name, here, size, group, library=library).time_s
+    assert collective(name, here, size * more, group, library=library).time_s <= more * first * (1 + 1e-9)

@@ -117,4 +117,11 @@ def test_shipped_tables_are_small_sourced_and_complete() -> None:
     for grid in ("gemm", "prefill", "decode", "moe"):
         assert [row.row for row in rows if row.grid == grid] == list(range(len(ratios(grid))))
     with (DATA / "spread.csv").open(encoding="utf-8") as stream:
-        assert len(list(csv.DictReader(stream))) == 21
+        spreads = list(csv.DictReader(stream))
+        assert len(spreads) == 24
+        for row in spreads:
+            parts = [float(row[name]) for name in ("common", "table", "smooth", "noise")]
+            assert min(parts) >= 0
+            assert sum(parts) == pytest.approx(1.0, abs=0.005)
+        with (DATA / "mixed.csv").open(encoding="utf-8") as stream:
+            assert all(row["source"] and row["chip"] in CATALOGUE.chips for row in csv.DictReader(stream))

@@ -118,7 +118,7 @@ def ops_command(
 ) -> None:
     """Time of an operator at every combination of the sizes given, with 90 % interval, bound and evidence."""
     from chipwise.perf.operators import operator_profile
-    from chipwise.perf.operators.operations import Settings
+    from chipwise.perf.operators.entries import Settings
     from chipwise.perf.operators.sheet import operator_points
 
     if op == "list":

@@ -63,9 +63,15 @@ def curve_through(first_log2_bytes: int, times_s: Floats) -> Floats:
     """A curve on every knot from times at consecutive powers of two.
 
     Below the first the time stays; beyond the last it grows by the last rate. Noise that makes a larger message
-    faster is smoothed: the mean of the running maximum and of the running minimum from above.
+    faster is smoothed: the mean of the running maximum and of the running minimum from above. A message of twice the
+    size never takes more than twice as long, since it can be sent as two: where a library changes its algorithm too
+    late, the curve is the middle of the nearest one below and the nearest above that keep to it.
     """
     smooth = (np.maximum.accumulate(times_s) + np.minimum.accumulate(times_s[::-1])[::-1]) / 2.0
+    sizes = 2.0 ** np.arange(len(smooth))
+    below = sizes * np.minimum.accumulate(smooth / sizes)
+    above = sizes * np.maximum.accumulate((smooth / sizes)[::-1])[::-1]
+    smooth = np.sqrt(below * above)
     curve = np.empty(KNOTS)
     end = first_log2_bytes + len(smooth)
     curve[:first_log2_bytes] = smooth[0]

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chipwise.core.errors import DataError
+from chipwise.perf.operators.entries import Entry, Settings
 from chipwise.perf.operators.objects import OperatorProfile, SurfaceKey
-from chipwise.perf.operators.operations import OPERATIONS, Entry, Settings
+from chipwise.perf.operators.operations import OPERATIONS
 from chipwise.perf.operators.posterior import Timing, updated
 
 if TYPE_CHECKING:

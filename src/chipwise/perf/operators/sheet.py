@@ -9,8 +9,9 @@ from typing import Any
 
 from chipwise.core.errors import InputError
 from chipwise.core.names import nearest_names
+from chipwise.perf.operators.entries import Dims, Entry, Settings
 from chipwise.perf.operators.objects import EVIDENCE, OperatorProfile
-from chipwise.perf.operators.operations import OPERATIONS, Dims, Entry, Settings
+from chipwise.perf.operators.operations import OPERATIONS
 from chipwise.perf.operators.streaming import PLAIN
 
 MOST_POINTS = 2000
