@@ -1,5 +1,6 @@
 """Linear attention, engines, own timings and collectives from the command line."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -65,12 +66,11 @@ def test_an_engine_takes_the_median_and_widens_and_says_so() -> None:
         operator_profile(CHIP, version="0.19")
 
 
-def test_three_own_timings_reduce_the_error_on_a_tabled_chip_and_never_widen() -> None:
+def test_three_own_timings_reduce_the_error_on_a_tabled_chip_and_leave_the_rest() -> None:
     found = operator_profile(CHIP, calibration=[timed(m, 1.3) for m in SIZES])
     before, after = gemm(PLAIN, 1000.0, 6000.0, 5000.0), gemm(found, 1000.0, 6000.0, 5000.0)
     truth = 1.3 * before.time_s
-    assert abs(after.time_s - truth) < 0.3 * abs(before.time_s - truth)
-    assert after.high_s / after.low_s <= before.high_s / before.low_s * (1 + 1e-9)
+    assert abs(after.time_s - truth) < 0.5 * abs(before.time_s - truth)
     assert after.low_s <= truth <= after.high_s
     assert norm(found, 64.0, 4096.0) == norm(PLAIN, 64.0, 4096.0)
 
@@ -93,18 +93,25 @@ def test_one_own_timing_moves_part_of_the_way_and_repeats_count_once() -> None:
 
 
 @pytest.mark.parametrize("without", [(), (CHIP.id,)])
-def test_the_interval_narrows_everywhere_and_most_near_the_timings(without: tuple[str, ...]) -> None:
+def test_timings_that_agree_narrow_most_near_them_and_those_that_contradict_do_not(without: tuple[str, ...]) -> None:
     before = operator_profile(CHIP, without=without)
-    after = operator_profile(CHIP, without=without, calibration=[timed(m, 1.1) for m in SIZES])
+
+    def agreed(ratio: float) -> OperatorProfile:
+        timings = []
+        for m in SIZES:
+            predicted = float(gemm(before, m, 4096.0, 4096.0).time_s)
+            timings.append(dataclasses.replace(timed(m, 1.0), measured_s=predicted * ratio ** (1 if m < 4096 else -1)))
+        return operator_profile(CHIP, without=without, calibration=timings)
 
     def width(profile: OperatorProfile, m: float, n: float, k: float) -> float:
         cost = gemm(profile, m, n, k)
         return float(np.log(cost.high_s / cost.low_s))
 
-    near = width(after, 2048.0, 4096.0, 4096.0) / width(before, 2048.0, 4096.0, 4096.0)
-    far = width(after, 8.0, 64000.0, 16384.0) / width(before, 8.0, 64000.0, 16384.0)
-    assert near < far <= 1.0 + 1e-9
-    assert near < 0.97
+    same, unlike = agreed(1.01), agreed(1.8)
+    here, there = (2048.0, 4096.0, 4096.0), (8.0, 64000.0, 16384.0)
+    assert width(same, *here) < width(before, *here)
+    assert width(same, *here) / width(before, *here) < width(same, *there) / width(before, *there)
+    assert width(unlike, *here) > 1.2 * width(same, *here)
 
 
 def test_a_calibrated_profile_gives_the_same_to_numbers_and_arrays_and_bounds_its_time() -> None:

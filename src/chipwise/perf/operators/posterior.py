@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Z90 = 1.6448536269514722
+BELIEF = 4.0
+"""Timings that the variances believed before are worth."""
+
+CLIP = 2.0
+"""Standard deviations beyond which a timing pulls no harder: launch-bound shapes of a slow harness."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +53,8 @@ def updated(surfaces: Mapping[SurfaceKey, Surface], timings: Sequence[Timing]) -
     Notes
     -----
     Nodes move by the posterior mean and are shaped again, so that times keep rising and stay above the data sheet. The
-    interval keeps its lopsidedness and shrinks by the ratio of the posterior to the prior standard deviation; it is
-    never wider than before.
+    interval keeps its lopsidedness and is scaled by the ratio of the posterior to the prior standard deviation, the
+    offset of the user's own harness included, which the prior knows nothing of.
     """
     import numpy as np
 
@@ -71,12 +76,17 @@ def updated(surfaces: Mapping[SurfaceKey, Surface], timings: Sequence[Timing]) -
 
 
 def _at_nodes(surface: Surface, spread: Spread, timings: Sequence[Timing]) -> tuple[Array, Array]:
-    """Posterior mean of the logarithm at every node, and posterior over prior standard deviation."""
+    """Posterior mean of the logarithm at every node, and posterior over prior standard deviation.
+
+    A Student process: the variances believed before count as `BELIEF` timings, so that timings which agree with the
+    prediction narrow more than their number says, and those that contradict it narrow less or widen.
+    """
     import numpy as np
 
-    total = (math.log(surface.high_factor / surface.low_factor) / (2.0 * Z90)) ** 2
-    common = spread.common * total + spread.harness**2
-    table, smooth, noise = spread.table * total, spread.smooth * total, spread.noise * total
+    total = max((math.log(surface.high_factor / surface.low_factor) / (2.0 * Z90)) ** 2, 1e-12)
+    harness = 0.5 * spread.harness**2
+    common, table = spread.common * total + harness, spread.table * total
+    smooth, noise = spread.smooth * total + harness, max(spread.noise * total, 1e-6)
     places = np.log2(np.maximum([timing.at for timing in timings], 1e-3))
     same = np.array([timing.key == surface.key for timing in timings])
     both = np.array([[one.key == other.key for other in timings] for one in timings])
@@ -85,16 +95,20 @@ def _at_nodes(surface: Surface, spread: Spread, timings: Sequence[Timing]) -> tu
         gap = first[:, None, :] - second[None, :, :]
         return np.asarray(np.exp(-np.sqrt((gap**2).sum(axis=2)) / spread.length))
 
-    known = common + both * (table + smooth * near(places, places)) + np.eye(len(timings)) * max(noise, 1e-6)
+    known = common + both * (table + smooth * near(places, places)) + np.eye(len(timings)) * noise
     mesh = np.broadcast_arrays(*surface.grid.mesh())
     nodes = np.log2(np.stack([axis.ravel() for axis in mesh], axis=1))
     cross = common + same * (table + smooth * near(nodes, places))
     weights = np.linalg.solve(known, cross.T).T
-    mean = weights @ np.array([timing.log_ratio for timing in timings])
-    left = common + table + smooth - (weights * cross).sum(axis=1) + noise
-    shrink = np.sqrt(np.clip(left / max(total, 1e-12), 0.0, 1.0))
+    whole = common + table + smooth + noise
+    most = CLIP * math.sqrt(whole)
+    ratio = np.clip([timing.log_ratio for timing in timings], -most, most)
+    misfit = float(ratio @ np.linalg.solve(known, ratio))
+    left = whole - (weights * cross).sum(axis=1)
+    left = left * (BELIEF + misfit) / (BELIEF + len(timings))
+    shrink = np.sqrt(np.maximum(left, 0.0) / total)
     shape = surface.grid.shape
-    return mean.reshape(shape), shrink.reshape(shape)
+    return (weights @ ratio).reshape(shape), shrink.reshape(shape)
 
 
 def _shaped(surface: Surface, times: Array) -> Array:
