@@ -116,3 +116,9 @@ def test_lists_of_sizes() -> None:
 def test_the_list_of_operators() -> None:
     assert "attention-decode" in run("--chip", "any", "--op", "list")
     assert json.loads(run("--chip", "any", "--op", "list", "--json"))["gemm"]["defaults"]["m"] == 4096
+
+
+def test_the_list_of_operators_needs_no_chip_and_anything_else_does() -> None:
+    assert "attention-mixed" in RUN.invoke(build_app(), ["perf", "ops", "--op", "list"], catch_exceptions=False).stdout
+    with pytest.raises(InputError, match="no chip"):
+        RUN.invoke(build_app(), ["perf", "ops"], catch_exceptions=False)

@@ -53,6 +53,15 @@ def test_evidence_and_interval_go_down_the_ladder() -> None:
     assert widths == sorted(widths)
 
 
+def test_where_no_such_kernel_was_timed_the_interval_reaches_down_to_two_kernels() -> None:
+    h100 = operator_profile(CATALOGUE.chip("h100-sxm"))
+    both = attention_mixed(h100, 1, 512, 128, 8192, 32, 8, 128)
+    decode = attention_decode(h100, 128, 8192, 32, 8, 128)
+    assert both.low_s <= decode.time_s
+    own = attention_mixed(PRO, 1, 512, 128, 8192, 32, 8, 128)
+    assert own.low_s > attention_decode(PRO, 128, 8192, 32, 8, 128).time_s
+
+
 def test_a_small_cache_makes_heads_read_again() -> None:
     chip = CATALOGUE.chip("rtx-pro-6000-server")
     small = operator_profile(dataclasses.replace(chip, llc_bytes=1e6))

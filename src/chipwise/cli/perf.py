@@ -59,8 +59,8 @@ def numbers(text: str, option: str) -> list[float]:
 
 @app.command("ops")
 def ops_command(
-    chip: str = typer.Option(
-        ..., "--chip", help="Chip, any spelling of `chipwise chips list`, or your own (--catalog)."
+    chip: str | None = typer.Option(
+        None, "--chip", help="Chip, any spelling of `chipwise chips list`, or your own (--catalog)."
     ),
     op: str = typer.Option("gemm", "--op", help="gemm, attention-prefill, attention-decode, moe, …; `--op list`."),
     m: str = typer.Option("", "--m", help=f"Rows of a product, tokens. {LIST}"),
@@ -124,6 +124,8 @@ def ops_command(
     if op == "list":
         _list_operators(as_json)
         return
+    if chip is None:
+        raise InputError("no chip", place="--chip", allowed="a chip of `chipwise chips list`, or --op list alone")
     given = {
         "m": m,
         "n": n,

@@ -142,8 +142,9 @@ def attention_mixed(
     ``(work^p + longest block^p + memory^p)^(1/p)``; memory counts the cache up to once a query head, as far as fewer
     than a group of heads run side by side and the cache on the chip does not hold what they share. Never below either
     part alone, nor below the data sheet. Measured under vLLM 0.19 on RTX 4090 and RTX PRO 6000 only: on every other
-    chip it is the same kernel with that chip's peak, bandwidth and cache, and kernels that cut decode along the context
-    (FlashAttention-3 on Hopper) will be faster.
+    chip it is the same kernel with that chip's peak, bandwidth and cache. Kernels that cut decode along the context
+    (FlashAttention-3 on Hopper) will be faster, by as much as the two parts apart; outside the measured families the
+    interval reaches down to them.
 
     Examples
     --------
@@ -188,11 +189,14 @@ def attention_mixed(
     )
     floor = largest(flop / peak, moved / profile.bytes_per_s)
     time = largest(largest(time, floor), largest(prefill.time_s, decode.time_s))
+    low = time * found.low_factor
+    if found.evidence == GENERIC:
+        low = least(low, largest(prefill.low_s, decode.low_s))
     return OperatorTime(
         flop=flop,
         bytes=moved,
         time_s=time,
-        low_s=largest(time * found.low_factor, floor),
+        low_s=largest(low, floor),
         high_s=time * found.high_factor,
         evidence=max(evidence, found.evidence),
     )
