@@ -14,12 +14,13 @@ from chipwise.core.errors import InputError, Undetermined
 from chipwise.perf.infer import pools as pools_module
 from chipwise.perf.infer.asked import question_of
 from chipwise.perf.infer.compiled import KNOTS, compiled
+from chipwise.perf.infer.judged import judged
 from chipwise.perf.infer.layouts import cannot_be, layout_from_text, layout_text, space
 from chipwise.perf.infer.operate import operate
 from chipwise.perf.infer.options import Options
-from chipwise.perf.infer.pools import decode_pool, matched, prefill_pool, transfer_s, undominated
+from chipwise.perf.infer.pools import decode_pool, matched, prefill_pool, transfers_s, undominated
 from chipwise.perf.infer.question import Found, Question
-from chipwise.perf.infer.search import CHUNKS, judged, search_setups
+from chipwise.perf.infer.search import CHUNKS, search_setups
 from chipwise.perf.infer.setup import Layout
 
 RACE: dict[str, Any] = {
@@ -132,7 +133,7 @@ def test_copies_left_out_before_pairing_are_never_the_best(monkeypatch: pytest.M
     )
     lengths = (4000.0, 1000.0)
     sides = prefill_pool(tables, question.options, *lengths), decode_pool(tables, question.options, *lengths)
-    sent = np.array([[transfer_s(a, b, 4000.0, 16) for b in tables.setups] for a in tables.setups])
+    sent = transfers_s(tables, tables, 4000.0, 16)
 
     def best() -> float:
         pools = matched(*sides, 1000.0, sent, chips=16, longest_gap_s=0.03)
@@ -142,6 +143,25 @@ def test_copies_left_out_before_pairing_are_never_the_best(monkeypatch: pytest.M
     pruned = best()
     monkeypatch.setattr(pools_module, "undominated", lambda chips, *_: np.ones(chips.size, dtype=bool))
     assert pruned == pytest.approx(best(), rel=1e-3)
+
+
+def test_a_cache_takes_its_bytes_over_the_narrower_end() -> None:
+    question = asked(engine="vllm")
+    tables = compiled(
+        question.chip,
+        question.model,
+        (Layout(), Layout(tensor=4)),
+        precision="fp8",
+        kv_precision="16-bit",
+        engine="vllm",
+        catalogue=load_catalogue(),
+    )
+    network, link = transfers_s(tables, tables, 4000.0, 32), transfers_s(tables, tables, 4000.0, 8)
+    moved = 4000.0 * question.model.kv_elems_per_token * 2.0
+    assert link[1, 1] == pytest.approx(moved / (4.0 * 450e9))
+    assert link[0, 1] == pytest.approx(moved / 450e9)
+    assert network[1, 1] == pytest.approx(moved / (4.0 * 50e9 * 0.85), rel=0.02)
+    assert (network > link).all()
 
 
 def test_undominated_is_what_comparing_every_pair_gives() -> None:

@@ -50,9 +50,10 @@ def search_command(
 ) -> None:
     """The best set-ups within the targets, on one pool or on two; exit 1 where none is."""
     from chipwise.perf.infer.asked import question_of
+    from chipwise.perf.infer.judged import judged
     from chipwise.perf.infer.layouts import layout_from_text
     from chipwise.perf.infer.options import Options
-    from chipwise.perf.infer.search import judged, search_setups
+    from chipwise.perf.infer.search import search_setups
 
     catalogue = catalogue_with(catalog)
     question = question_of(

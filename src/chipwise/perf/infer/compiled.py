@@ -41,6 +41,9 @@ KNOTS: Floats = np.array(
 """Batches considered: those an engine captures as graphs, then about a fifth apart. The same for every chip, so that
 more memory or a looser target only ever adds choices."""
 
+FEW = 40
+"""Layouts of tables that are kept for the next question; those of a wide search are megabytes."""
+
 TOKENS: Floats = np.exp2(np.arange(20 * STEPS + 1) / STEPS)
 REQUESTS: Floats = np.exp2(np.arange(16 * COARSE + 1) / COARSE)
 CONTEXTS: Floats = np.exp2(np.arange(21 * COARSE + 1) / COARSE)
@@ -210,10 +213,10 @@ def compiled(
     """
     if not isinstance(chip.rates, FrozenMapping):
         chip = dataclasses.replace(chip, rates=FrozenMapping(chip.rates))
-    return _compiled(chip, model, layouts, precision, kv_precision, engine, catalogue, draft)
+    build = _kept if len(layouts) <= FEW else _compiled
+    return build(chip, model, layouts, precision, kv_precision, engine, catalogue, draft)
 
 
-@functools.lru_cache(maxsize=64)
 def _compiled(
     chip: Chip,
     model: Model,
@@ -270,6 +273,7 @@ def _compiled(
     )
 
 
+_kept = functools.lru_cache(maxsize=256)(_compiled)
 _FAR = 2.0**30
 _SHAPES = {
     "attention": (REQUESTS.size, CONTEXTS.size),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,6 @@ from chipwise.perf.infer.compiled import KNOTS, Compiled, knot_works, works
 from chipwise.perf.infer.load import lone_prompt_s, step_s, work_s
 from chipwise.perf.infer.operate import drafted, hosted, most_running, stream_of
 from chipwise.perf.infer.options import Options
-from chipwise.perf.infer.setup import Setup
 from chipwise.perf.machine import KV_BYTES
 from chipwise.perf.tables import constant, read_rows
 
@@ -84,13 +84,17 @@ def decode_pool(found: Compiled, options: Options, input_tokens: float, output_t
     )
 
 
-def transfer_s(sender: Setup, receiver: Setup, input_tokens: float, chips: int) -> float:
-    """Sending the cache of one prompt from its prefill copy to a decode copy, s.
+def transfers_s(first: Compiled, second: Compiled, input_tokens: float, chips: int) -> Any:
+    """Sending the cache of one prompt from a prefill copy to a decode copy, s, for every pair of layouts.
 
     Parameters
     ----------
     chips : int
         Of both pools: where all lie in one scale-up domain its links are used, else the network.
+
+    Returns
+    -------
+    (prefill layouts, decode layouts) float64
 
     Raises
     ------
@@ -101,25 +105,28 @@ def transfer_s(sender: Setup, receiver: Setup, input_tokens: float, chips: int) 
     -----
     The narrower end sends over all its adapters at once; a share of the data sheet is reached.
     """
+    sender, receiver = first.setup, second.setup
     model = sender.model
     window = model.kv_elems_per_token_window * min(input_tokens, float(model.sliding_window or 0))
     grown = (model.kv_elems_per_token + model.index_elems_per_token) * input_tokens
     moved = KV_BYTES[sender.kv_precision] * (grown + window) + 2.0 * model.state_elems_per_sequence
-    domain = sender.chip.scaleup_domain or 1
-    if sender.chip.id == receiver.chip.id and chips <= domain and sender.chip.link_bytes_per_s_per_dir:
-        return moved / (min(sender.layout.chips, receiver.layout.chips) * sender.chip.link_bytes_per_s_per_dir)
-    ends = []
-    for setup in (sender, receiver):
-        rate = setup.topology.network_bytes_per_s
+    domain, link = sender.chip.scaleup_domain or 1, sender.chip.link_bytes_per_s_per_dir
+    if sender.chip.id == receiver.chip.id and chips <= domain and link:
+        return moved / (np.minimum.outer(first.chips, second.chips) * link)
+    rates = []
+    for side in (first, second):
+        rate = next((setup.topology.network_bytes_per_s for setup in side.setups), None)
         if not rate:
+            chip = side.setup.chip.id
             raise Undetermined(
-                f"the network of {setup.chip.id} is not published: caches cannot be sent between pools",
-                place=f"chips/{setup.chip.id}",
+                f"the network of {chip} is not published: caches cannot be sent between pools", place=f"chips/{chip}"
             )
-        ends.append(rate * setup.layout.chips)
-    return moved / (min(ends) * _network()["network_share"]) + _network()["network_latency_s"]
+        rates.append(rate * side.chips)
+    known = _network()
+    return moved / (np.minimum.outer(*rates) * known["network_share"]) + known["network_latency_s"]
 
 
+@functools.cache
 def _network() -> dict[str, float]:
     rows = read_rows("collectives/constants.csv")
     return {row["id"]: float(row["value"]) for row in rows if row["id"].startswith("network_")}

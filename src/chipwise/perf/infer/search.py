@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
+import functools
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -14,15 +14,15 @@ from chipwise.core.errors import InputError, Undetermined
 from chipwise.core.fact import Estimate
 from chipwise.perf.infer.bill import cost_of_pools
 from chipwise.perf.infer.compiled import KNOTS, Compiled, compiled
-from chipwise.perf.infer.layouts import ONE_CHIP, cannot_be
+from chipwise.perf.infer.layouts import ONE_CHIP
 from chipwise.perf.infer.load import Load
 from chipwise.perf.infer.operate import most_running, operate_knots, prepared
 from chipwise.perf.infer.own_points import bounds, factor
 from chipwise.perf.infer.points import Points, best_of_each, frontier
-from chipwise.perf.infer.pools import Decode, Pools, Prefill, decode_pool, matched, prefill_pool, transfer_s
+from chipwise.perf.infer.pools import Decode, Pools, Prefill, decode_pool, matched, prefill_pool, transfers_s
 from chipwise.perf.infer.question import Found, Question
 from chipwise.perf.infer.served import Pool, Served
-from chipwise.perf.infer.setup import Layout, facts_of
+from chipwise.perf.infer.setup import Setup, facts_of
 from chipwise.perf.infer.why import Rejected, why_not
 from chipwise.perf.operators import EVIDENCE
 
@@ -84,60 +84,6 @@ def search_setups(question: Question, *, top: int = 5, pareto: bool = True) -> F
     )
 
 
-def judged(question: Question, layout: Layout, best: Served | None) -> dict[str, Any]:
-    """One layout of the user's own: its best set-up, and why it is not the answer.
-
-    Parameters
-    ----------
-    best : Served or None
-        What the search found.
-    """
-    limit = question.tensor_limits[0]
-    engine = question.engines[0] if len(question.engines) == 1 else ""
-    refused = cannot_be(question.model, layout, chips=question.chips, tensor_limit=limit, engine=engine)
-    if refused:
-        return {"setup": None, "cause": refused}
-    entries: list[Points] = []
-    causes: list[str] = []
-    for formats in question.formats():
-        try:
-            made = compiled(
-                question.chip,
-                question.model,
-                (layout,),
-                catalogue=question.catalogue,
-                draft=question.options.draft_tokens,
-                **formats,
-            )
-        except (Undetermined, InputError) as error:
-            causes.append(error.message)
-            continue
-        table = prepared(made, question.options)
-        entries += [_aggregated(question, table, formats, chunk)[2] for chunk in CHUNKS]
-        causes.append(why_not(table, 0, question))
-    own = next(best_of_each(entries, 1), None)
-    if own is None:
-        return {"setup": None, "cause": "; ".join(dict.fromkeys(cause for cause in causes if cause))}
-    return {"setup": own.to_dict(), "cause": _compared(own, best)}
-
-
-def _compared(own: Served, best: Served | None) -> str:
-    """How far a feasible set-up lies behind the best, and which of its times is longer."""
-    rate = own.output_tokens_per_s_per_chip.value
-    if best is None or rate >= best.output_tokens_per_s_per_chip.value * 0.9995:
-        return "as good as the best"
-    lead = best.output_tokens_per_s_per_chip.value
-    text = f"feasible, {rate:,.0f} tokens/s a chip against {lead:,.0f} of {best.text()} ({1.0 - rate / lead:.0%} less)"
-    if own.chips_used < own.chips_given:
-        text += f"; {own.chips_given - own.chips_used} chips stay idle"
-    elif own.mode != best.mode:
-        text += "; prompts and decoding share its steps, so that fewer requests meet the time per token"
-    else:
-        text += f"; {own.pools[0].batch:g} requests on {own.pools[0].layout.chips} chips a copy, the best "
-        text += f"{best.pools[-1].batch:g} on {best.pools[-1].layout.chips}"
-    return text
-
-
 def _tables(question: Question, formats: dict[str, str]) -> tuple[Compiled, Compiled]:
     """Tables of the prefill side and of the decode side; one for both where chip and layouts are the same."""
     sides: list[Compiled] = []
@@ -163,7 +109,7 @@ def _evaluated(
             yield Rejected(mode="aggregated", layout=None, cause=f"some layouts: {found.unknown}", **formats)
         good: Any = np.zeros(len(found.setups), dtype=bool)
         for chunk in CHUNKS if question.options.chunk_tokens is None else (question.options.chunk_tokens,):
-            size, out, entry = _aggregated(question, found, formats, chunk)
+            size, out, entry = aggregated(question, found, formats, chunk)
             good |= np.bincount(entry.family[entry.feasible], minlength=good.size) > 0
             yield size, out, entry
         for place in np.flatnonzero(~good):
@@ -173,7 +119,7 @@ def _evaluated(
         yield from _disaggregated(question, tables, formats)
 
 
-def _aggregated(question: Question, found: Compiled, formats: dict[str, str], chunk: float) -> tuple[int, int, Points]:
+def aggregated(question: Question, found: Compiled, formats: dict[str, str], chunk: float) -> tuple[int, int, Points]:
     options = dataclasses.replace(question.options, chunk_tokens=chunk)
     load = operate_knots(found, options, question.input_tokens, question.output_tokens, load=question.load)
     load = _calibrated(question, load)
@@ -186,10 +132,15 @@ def _aggregated(question: Question, found: Compiled, formats: dict[str, str], ch
     rate = load.requests_per_s * copies[:, None]
     per_chip = rate * question.output_tokens / question.chips
 
+    setups, tpot, ttft = (
+        found.setups,
+        np.broadcast_to(load.tpot_s, good.shape),
+        np.broadcast_to(load.ttft_s, good.shape),
+    )
+
     def tell(at: int) -> Served:
         place, knot = divmod(at, KNOTS.size)
-        setup = found.setups[place]
-        one = _row(load, place, knot)
+        setup = setups[place]
         pool = Pool(
             role="both",
             chip_id=setup.chip.id,
@@ -201,10 +152,10 @@ def _aggregated(question: Question, found: Compiled, formats: dict[str, str], ch
             question,
             formats,
             (pool,),
-            found,
+            setup,
             chunk,
-            tpot_s=one["tpot_s"],
-            ttft_s=one["ttft_s"],
+            tpot_s=float(tpot[place, knot]),
+            ttft_s=float(ttft[place, knot]),
             gap_s=float(gap[place, knot]),
             rate=float(rate[place, knot]),
         )
@@ -214,7 +165,7 @@ def _aggregated(question: Question, found: Compiled, formats: dict[str, str], ch
         good.size - int(fits.sum()),
         Points(
             per_chip=per_chip.ravel(),
-            per_user=1.0 / np.broadcast_to(load.tpot_s, good.shape).ravel(),
+            per_user=1.0 / tpot.ravel(),
             feasible=good.ravel(),
             family=np.repeat(every, KNOTS.size),
             tell=tell,
@@ -243,11 +194,6 @@ def _meets(question: Question, tpot_s: Any, ttft_s: Any, gap_s: Any) -> Any:
     return good
 
 
-def _row(load: Load, place: int, knot: int) -> dict[str, float]:
-    shape = np.broadcast_shapes(*(np.shape(getattr(load, name)) for name in ("tpot_s", "ttft_s")))
-    return {name: float(np.broadcast_to(getattr(load, name), shape)[place, knot]) for name in ("tpot_s", "ttft_s")}
-
-
 def _disaggregated(
     question: Question, tables: tuple[Compiled, ...], formats: dict[str, str]
 ) -> Iterator[tuple[int, int, Points] | Rejected]:
@@ -264,9 +210,10 @@ def _disaggregated(
     if reason:
         yield Rejected(mode="disaggregated", layout=None, cause=reason, **formats)
         return
-    sent, why = _sendings(question, first, second)
-    if not np.isfinite(sent).any():
-        yield Rejected(mode="disaggregated", layout=None, cause=why, **formats)
+    try:
+        sent = transfers_s(first, second, question.input_tokens, question.chips)
+    except Undetermined as error:
+        yield Rejected(mode="disaggregated", layout=None, cause=error.message, **formats)
         return
     apart = question.prefill_chips is not None and question.decode_chips is not None
     pools = matched(
@@ -292,7 +239,7 @@ def _disaggregated(
             per_user=1.0 / pools.tpot_s,
             feasible=good,
             family=pools.decode,
-            tell=lambda at: _told(question, formats, first, second, pools, sent, at),
+            tell=functools.partial(_told, question, formats, (first.setups, second.setups), pools, sent),
         ),
     )
 
@@ -315,42 +262,36 @@ def _missed(question: Question, pools: Pools) -> str:
     return f"no pair meets every target; the shortest time to the first token is {least * 1e3:,.0f} ms"
 
 
-def _sendings(question: Question, first: Compiled, second: Compiled) -> tuple[Any, str]:
-    sent, why = np.full((len(first.setups), len(second.setups)), np.inf), ""
-    for i, j in itertools.product(range(sent.shape[0]), range(sent.shape[1])):
-        try:
-            sent[i, j] = transfer_s(first.setups[i], second.setups[j], question.input_tokens, question.chips)
-        except Undetermined as error:
-            why = error.message
-            break
-    return sent, why
-
-
 def _told(
-    question: Question, formats: dict[str, str], first: Compiled, second: Compiled, pools: Pools, sent: Any, at: int
+    question: Question,
+    formats: dict[str, str],
+    setups: tuple[tuple[Setup, ...], tuple[Setup, ...]],
+    pools: Pools,
+    sent: Any,
+    at: int,
 ) -> Served:
     left, right = int(pools.prefill[at]), int(pools.decode[at])
     reads = Pool(
         role="prefill",
         chip_id=question.chip.id,
-        layout=first.setups[left].layout,
+        layout=setups[0][left].layout,
         copies=int(pools.readers[at]),
         batch=1.0,
     )
     writes = Pool(
         role="decode",
         chip_id=question.decode_chip.id,
-        layout=second.setups[right].layout,
+        layout=setups[1][right].layout,
         copies=int(pools.writers[at]),
         batch=float(KNOTS[pools.knot[at]]),
     )
-    tables = max((first, second), key=lambda side: side.setup.evidence)
+    least = max((setups[0][left], setups[1][right]), key=lambda setup: setup.evidence)
     tpot = float(pools.tpot_s[at])
     return _served(
         question,
         formats,
         (reads, writes),
-        tables,
+        least,
         question.input_tokens,
         tpot_s=tpot,
         ttft_s=float(pools.ttft_s[at]),
@@ -364,7 +305,7 @@ def _served(
     question: Question,
     formats: dict[str, str],
     pools: tuple[Pool, ...],
-    found: Compiled,
+    setup: Setup,
     chunk: float,
     *,
     tpot_s: float,
@@ -373,7 +314,6 @@ def _served(
     rate: float,
     sent_s: float | None = None,
 ) -> Served:
-    setup = found.setup
     evidence = EVIDENCE[setup.evidence]
 
     def estimate(metric: str, value: float, unit: str) -> Estimate:
