@@ -47,15 +47,15 @@ def scatter(points: Mapping[str, Sequence[tuple[str, float, float]]], *, title: 
             f'<path d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}" stroke="#555" stroke-dasharray="{dash}" '
             f'clip-path="url(#frame)"/>'
         )
-    for number, (level, pairs) in enumerate(points.items()):
+    for number, (level, pairs) in reversed(list(enumerate(points.items()))):
         colour = COLOURS[level]
         for source, measured, predicted in pairs:
             x, y = at(measured, predicted)
             out.append(
-                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6" fill="{colour}" fill-opacity="0.55">'
+                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.4" fill="{colour}" fill-opacity="0.6">'
                 f"<title>{escape(source)}: {measured:.3g} s measured, {predicted:.3g} s predicted</title></circle>"
             )
-        x, y = LEFT + number * 190, TOP + SIZE + 66
+        x, y = LEFT + number * 205, TOP + SIZE + 66
         out.append(f'<circle cx="{x + 5:.1f}" cy="{y - 4:.1f}" r="5" fill="{colour}"/>')
         out.append(f'<text x="{x + 16:.1f}" y="{y:.1f}">{escape(level)}: {len(pairs):,} drawn</text>')
     out.append(f'<text x="{LEFT + SIZE / 2}" y="{TOP + SIZE + 40}" text-anchor="middle">measured step, s</text>')

@@ -9,6 +9,8 @@ import pytest
 
 from chipwise.catalogue import load_catalogue
 from chipwise.perf.train.devices import day_of, device_of, family_of, split_device
+from chipwise.perf.train.memory import memory
+from chipwise.perf.train.objects import Layout, Stack
 from chipwise.perf.train.shapes import shape_of_columns, shape_of_model
 from chipwise.perf.train.spread import interval_factor, rung_of, taught_sources
 from chipwise.perf.train.terms import Terms, shipped_terms
@@ -109,3 +111,27 @@ def test_family_of_one_vendor_is_one_but_nvidia_splits_by_memory() -> None:
     assert family_of(catalogue.chip("h100-sxm")) == family_of(catalogue.chip("a100-80-sxm"))
     assert family_of(catalogue.chip("l40s")) != family_of(catalogue.chip("h100-sxm"))
     assert family_of(catalogue.chip("mi325x")) == family_of(catalogue.chip("mi355x")) == "AMD"
+
+
+# Megatron selective-recomputation paper (Korthikanti et al. 2022), figure 1, GiB: parameters with gradients and
+# optimizer; activations of the first stage; activations with sequence parallelism and the core recomputed.
+PAPER = {
+    "megatron-22b": (8, 1, 1, 4, 45.56, 59.25, 9.56),
+    "gpt3-175b": (64, 8, 3, 1, 45.56, 66.84, 12.35),
+    "megatron-530b": (280, 35, 3, 1, 31.64, 114.02, 23.08),
+    "megatron-1t": (512, 64, 1, 1, 32.96, 131.25, 26.56),
+}
+
+
+@pytest.mark.parametrize("name", list(PAPER))
+def test_memory_agrees_with_the_paper_it_follows(name: str) -> None:
+    units, pp, vpp, mbs, states, whole, selective = PAPER[name]
+    shape = shape_of_model(load_catalogue().model(name))
+    for sp, core, activations in ((0.0, 0.0, whole), (1.0, 1.0, selective)):
+        layout = Layout(
+            seq=2048.0, tp=8.0, pp=float(pp), vpp=float(vpp), mbs=float(mbs), accum=units / mbs, sp=sp,
+            recompute_core=core,
+        )  # fmt: skip
+        found = memory(shape, layout, Stack(flash=0.0))
+        assert float(found.activations) / 2**30 == pytest.approx(activations, rel=0.10)
+        assert float(found.weights + found.gradients + found.optimizer) / 2**30 == pytest.approx(states, rel=0.09)
