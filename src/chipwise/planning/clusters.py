@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from chipwise.core.errors import ChipwiseError
-from chipwise.planning.lp import INFINITY, Floats, Solution, Solver
+from chipwise.planning.lp import INFINITY, Floats, Ints, Solution, Solver
 from chipwise.planning.model import Cell, PlanModel
 
 MOST_RIVALS = 3
@@ -65,11 +65,36 @@ def hold_all(model: PlanModel, solver: Solver, chosen: Sequence[int]) -> None:
             hold(model, solver, cell, chip)
 
 
-def choose_clusters(model: PlanModel, solver: Solver, guide: Floats, known: Clusters | None = None) -> list[int]:
+def open_all(model: PlanModel, solver: Solver) -> None:
+    """Open every chip type to every cell again."""
+    for cell in model.cells:
+        hold(model, solver, cell, -1)
+
+
+def hold_shares(model: PlanModel, solver: Solver, shares: Floats) -> list[int]:
+    """Hold the type with the largest share in every cell, -1 where no type has any. (n_cells, n_chips)"""
+    open_all(model, solver)
+    chosen = [int(np.argmax(row)) if row.max(initial=0.0) > 0.5 else -1 for row in shares]
+    hold_all(model, solver, chosen)
+    return chosen
+
+
+def choose_clusters(
+    model: PlanModel, solver: Solver, guide: Floats, known: Clusters | None = None, *, share: Ints | None = None
+) -> list[int]:
     """One chip type per cell, in the order of deadlines; -1 where no chip carries the run.
 
     Cells of the same name in `known` take its choice. The solver is left holding the choices.
+
+    Parameters
+    ----------
+    guide : (columns,) float64
+        A relaxed solution: the type that carries most of a run in it is taken first.
+    share : (n_cells, n_chips) int, optional
+        Columns of `guide` with the shares of each type (`chipwise.planning.tighten`); in a large programme they decide
+        all cells at once.
     """
+    quick = model.programme.cost.size <= QUICK_COLUMNS
     chosen: list[int] = []
     rivals: dict[int, list[int]] = {}
     values = guide
@@ -81,6 +106,8 @@ def choose_clusters(model: PlanModel, solver: Solver, guide: Floats, known: Clus
                 hold(model, solver, cell, given)
             continue
         work = cell_work(model, values, cell)
+        if share is not None and not quick:
+            work = work * 1e-9 + guide[share[number]]
         if work.max(initial=0.0) <= 0.0:
             chosen.append(-1)
             continue
@@ -88,9 +115,9 @@ def choose_clusters(model: PlanModel, solver: Solver, guide: Floats, known: Clus
         chosen.append(int(ranked[0]))
         hold(model, solver, cell, chosen[-1])
         rivals[number] = [int(chip) for chip in ranked[1 : 1 + MOST_RIVALS] if work[chip] > 1e-3 * work.max()]
-        if rivals[number]:
+        if rivals[number] and quick:
             values = _optimal(solver.solve()).values
-    if model.programme.cost.size <= QUICK_COLUMNS and any(rivals.values()):
+    if quick and any(rivals.values()):
         _set_against_rivals(model, solver, chosen, rivals)
     return chosen
 

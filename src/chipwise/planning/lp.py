@@ -227,7 +227,13 @@ class Solver:
     """One HiGHS instance holding one programme; later solves start from the last basis."""
 
     def __init__(
-        self, programme: Programme, *, time_limit_s: float = 120.0, integral: Ints | None = None, most_nodes: int = 400
+        self,
+        programme: Programme,
+        *,
+        time_limit_s: float = 120.0,
+        integral: Ints | None = None,
+        most_nodes: int = 400,
+        close: float = 2e-4,
     ) -> None:
         import highspy
 
@@ -255,8 +261,9 @@ class Solver:
             for column in integral:
                 kinds[int(column)] = highspy.HighsVarType.kInteger
             model.integrality_ = kinds
-            self._highs.setOptionValue("mip_rel_gap", 2e-4)
+            self._highs.setOptionValue("mip_rel_gap", close)
             self._highs.setOptionValue("mip_max_nodes", most_nodes)
+        self._time_limit_s = time_limit_s
         self._mixed = integral is not None and bool(integral.size)
         self._highs.passModel(model)
 
@@ -283,7 +290,8 @@ class Solver:
         self._highs.changeColsCost(flat.size, flat, value)
 
     def solve(self) -> Solution:
-        """Solve from where the last solve stopped."""
+        """Solve from where the last solve stopped; the limit of time is that of each solve."""
+        self._highs.setOptionValue("time_limit", self._highs.getRunTime() + self._time_limit_s)
         self._highs.run()
         status = self._highs.getModelStatus()
         name = self._highs.modelStatusToString(status).lower()

@@ -1,6 +1,6 @@
 """From the relaxed programme to a plan one can sign: one cluster per final run, switches for ports, whole servers.
 
-1. The relaxed programme gives the bound.
+1. The relaxed programme, tightened for the choice of one chip type per run, gives the bound.
 2. Each final run goes to the chip type that carries most of it, run by run and branch by branch, and is set against
    the runners-up (`chipwise.planning.clusters`).
 3. Ports of software are decided by trying every small portfolio, or by branch and bound where there are many.
@@ -12,17 +12,27 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from chipwise.core.errors import ChipwiseError
-from chipwise.planning.clusters import Clusters, by_run, choose_clusters, hold_all, named
-from chipwise.planning.lp import Floats, Ints, Solution, Solver, in_units
+from chipwise.planning.clusters import (
+    QUICK_COLUMNS,
+    Clusters,
+    by_run,
+    choose_clusters,
+    hold_all,
+    hold_shares,
+    named,
+    open_all,
+)
+from chipwise.planning.lp import Floats, Ints, Programme, Solution, Solver, in_units
 from chipwise.planning.model import PlanModel
 from chipwise.planning.model_frame import NEW_MONEY_COST, use_of_peak
 from chipwise.planning.rounding import floor_orders, round_orders
+from chipwise.planning.tighten import tightened
 
 PORTFOLIO_LIMIT = 3
 """Up to this many ports every combination is tried; beyond, branch and bound decides them."""
@@ -30,6 +40,9 @@ FEW_SERVERS = 200
 """Below this many servers over the whole tree, orders are found by branch and bound instead of rounding."""
 MOST_SEARCHED_ORDERS = 1500
 CLOSE_ENOUGH = 1e-3
+SEARCHED_COLUMNS = 12_000
+"""Programmes up to this size have the chip types of final runs searched by branch and bound where a gap is left."""
+MOST_NODES = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +100,12 @@ def _order_columns(model: PlanModel) -> tuple[Ints, Floats]:
     return columns[open_ones], units[open_ones]
 
 
-def _branch_and_bound(model: PlanModel, *, orders: bool, clusters: Sequence[int] = ()) -> Solution:
-    """Solve with whole ports and, where asked, whole servers; values come back in chips."""
+def _branch_and_bound(model: PlanModel, relaxed: Programme, *, orders: bool, clusters: Sequence[int] = ()) -> Solution:
+    """Solve `relaxed` with whole ports and, where asked, whole servers; values come back in chips."""
     columns, units = _order_columns(model)
-    programme = in_units(model.programme, columns, units) if orders else model.programme
+    programme = in_units(relaxed, columns, units) if orders else relaxed
     whole = np.concatenate((columns, _switches(model))) if orders else _switches(model)
-    solver = Solver(programme, integral=whole)
+    solver = Solver(programme, integral=whole, close=2e-4 if orders else CLOSE_ENOUGH)
     if clusters:
         hold_all(model, solver, clusters)
     found = _optimal(solver.solve())
@@ -139,7 +152,7 @@ def _new_money(model: PlanModel, values: Floats) -> float:
 
 
 def solve_plan(
-    model: PlanModel, *, whole_servers: bool = True, clusters: Clusters | None = None, time_limit_s: float = 120.0
+    model: PlanModel, *, whole_servers: bool = True, clusters: Clusters | None = None, time_limit_s: float = 600.0
 ) -> Solved:
     """Solve one planning problem.
 
@@ -157,17 +170,18 @@ def solve_plan(
     Solved
     """
     solver = Solver(model.programme, time_limit_s=time_limit_s)
-    relaxed = _optimal(solver.solve())
+    tight, share = tightened(model) if model.cells else (model.programme, np.empty((0, 0), np.int64))
+    relaxed = _optimal(Solver(tight, time_limit_s=time_limit_s).solve() if model.cells else solver.solve())
     bound, guide = relaxed.objective, relaxed
     ports = _switches(model)
     few = whole_servers and _few_servers(model, relaxed)
     if ports.size > PORTFOLIO_LIMIT or few:
-        guide = _branch_and_bound(model, orders=few)
+        guide = _branch_and_bound(model, tight, orders=few)
         bound = max(bound, guide.bound)
-    chosen = choose_clusters(model, solver, guide.values, clusters)
+    chosen, bound = _clusters(model, solver, tight, share, guide, bound, clusters)
     if few:
         if any(chip >= 0 for chip in chosen):
-            guide = _branch_and_bound(model, orders=True, clusters=chosen)
+            guide = _branch_and_bound(model, model.programme, orders=True, clusters=chosen)
         solver.bound_columns(ports, guide.values[ports], guide.values[ports])
         solution = _optimal(_fixed_orders(model, solver, guide.values[model.blocks.order]))
     else:
@@ -186,6 +200,51 @@ def solve_plan(
         clusters=named(model, chosen),
         new_money=_new_money(model, solution.values),
     )
+
+
+def _clusters(
+    model: PlanModel,
+    solver: Solver,
+    tight: Programme,
+    share: Ints,
+    guide: Solution,
+    bound: float,
+    known: Clusters | None,
+) -> tuple[list[int], float]:
+    """One chip type per cell, and the bound. The solver is left holding the choices.
+
+    Where the types that the tightened programme points to leave a gap, those of the plain one are tried, then branch
+    and bound over the shares.
+    """
+    if not model.cells:
+        return [], bound
+    best: tuple[float, list[int]] | None = None
+
+    def attempt(pick: Callable[[], list[int]]) -> bool:
+        nonlocal best
+        chosen = pick()
+        found = solver.solve()
+        if found.status == "optimal" and (best is None or found.objective < best[0] - 1e-9 * abs(found.objective)):
+            best = (found.objective, chosen)
+        return best is not None and best[0] - bound <= CLOSE_ENOUGH * abs(bound)
+
+    def from_plain() -> list[int]:
+        open_all(model, solver)
+        return choose_clusters(model, solver, _optimal(solver.solve()).values)
+
+    close = attempt(lambda: choose_clusters(model, solver, guide.values, known, share=share))
+    if not close and not known and model.programme.cost.size <= QUICK_COLUMNS:
+        close = attempt(from_plain)
+    if not close and not known and model.programme.cost.size <= SEARCHED_COLUMNS:
+        search = Solver(tight, integral=share.ravel(), most_nodes=MOST_NODES).solve()
+        if search.status == "optimal":
+            bound = max(bound, search.bound)
+            attempt(lambda: hold_shares(model, solver, search.values[share]))
+    if best is None:
+        raise ChipwiseError("no chip type could be held for the final runs")
+    open_all(model, solver)
+    hold_all(model, solver, best[1])
+    return best[1], bound
 
 
 def relaxed_bound(model: PlanModel) -> float:
