@@ -68,7 +68,8 @@ def test_what_is_ordered_arrives_after_its_lead_time_and_only_through_the_gate_o
     tree = build_tree(buyer, reveal_months=REVEAL_MONTHS)
     lines, _ = offered_lines(buyer, buyer.as_of)
     access = line_access(buyer, tree, lines, catalogue, buyer.as_of)
-    for arrival, order, column, share in deliveries(tree, access):
+    for entry in deliveries(tree, access):
+        arrival, order, column, share = entry.node, entry.source, entry.line, entry.share
         lead = access.lead_months[column]
         assert tree.nodes[arrival].period - tree.nodes[order].period == lead
         gate = access.delivery_share[arrival, column] / access.order_share[order, column]

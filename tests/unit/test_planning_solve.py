@@ -12,8 +12,11 @@ from chipwise.catalogue import Catalogue
 from chipwise.core.errors import InfeasiblePlan
 from chipwise.planning import plan
 from chipwise.planning.lines import PlanReading
+from chipwise.planning.mend import conflict, mends, missed_runs
+from chipwise.planning.model import build_model
 from chipwise.planning.pose import Posed, pose
 from chipwise.planning.rounding import round_orders
+from chipwise.planning.solve import solve_plan
 from chipwise.rules import check
 from chipwise.scenario import Scenario
 from tests.support.scenarios import with_cash, with_months
@@ -184,20 +187,29 @@ def test_deadlines_that_must_be_met_name_limits_and_changes(startup: Scenario, c
         plan(startup, must_meet=True, draws=1000, with_sensitivity=False, catalogue=catalogue)
 
 
-def test_the_mend_mends(startup: Scenario, catalogue: Catalogue) -> None:
-    found = plan(startup, draws=1000, with_sensitivity=False, catalogue=catalogue)
-    later = next(mend for mend in found.mends if mend.change == "later deadline")
+def test_the_mend_mends_and_a_month_less_does_not(startup: Scenario, catalogue: Catalogue) -> None:
+    """With work missed made very dear, a plan with the later deadline finishes the run; a month sooner it cannot."""
+    posed = pose(startup, catalogue, startup.as_of, whole_servers=False)
+    missed = missed_runs(posed.model, posed.solved)
+    later = next(mend for mend in mends(posed.model, posed.solved) if mend.change == "later deadline")
     assert later.amount is not None
-    jobs = tuple(
-        dataclasses.replace(job, deadline=job.deadline + dt.timedelta(days=31 * int(later.amount)))
-        if job.name == later.missed and job.deadline is not None
-        else job
-        for job in startup.demand.training
-    )
-    moved = dataclasses.replace(startup, demand=dataclasses.replace(startup.demand, training=jobs))
-    again = plan(moved, draws=1000, with_sensitivity=False, catalogue=catalogue)
-    done = {row["run"]: row["expected_share_done"] for row in again.work}
-    assert done[later.missed] > 0.999
+    for months, done in ((int(later.amount), True), (int(later.amount) - 1, False)):
+        runs = tuple(
+            dataclasses.replace(run, last=run.last + months) if number in missed else run
+            for number, run in enumerate(posed.runs)
+        )
+        inputs = dataclasses.replace(posed.inputs, runs=runs, missed_flop_cost=posed.inputs.missed_flop_cost * 1e4)
+        model = build_model(inputs)
+        assert (not missed_runs(model, solve_plan(model, whole_servers=False))) == done
+
+
+def test_limits_that_cannot_hold_together_are_named_and_none_is_idle(startup: Scenario, catalogue: Catalogue) -> None:
+    posed = pose(startup, catalogue, startup.as_of, whole_servers=False)
+    named = conflict(posed.model, posed.solved)
+    assert named[0].startswith("deadline of ")
+    assert len(named) > 1
+    richer = pose(with_cash(startup, 1e12), catalogue, startup.as_of, whole_servers=False)
+    assert "cash and loans" not in conflict(richer.model, richer.solved)
 
 
 def test_a_month_less_of_horizon_still_plans(baidu: Scenario, catalogue: Catalogue) -> None:

@@ -20,7 +20,7 @@ from chipwise.planning.insight import insights
 from chipwise.planning.insurance import stock_built
 from chipwise.planning.knowing import value_of_knowing
 from chipwise.planning.lines import PlanReading, branch_futures, later_lines, now_lines
-from chipwise.planning.mend import binding_limits, mends, missed_runs, missed_tokens
+from chipwise.planning.mend import binding_limits, conflict, mends, missed_runs, missed_tokens
 from chipwise.planning.model import PlanModel
 from chipwise.planning.pose import REVEAL_MONTHS, Posed, pose, rolled_plan
 from chipwise.planning.provenance import plan_facts, with_facts
@@ -47,7 +47,9 @@ def _silent(done: int, total: int, message: str) -> None:
     """Default progress: none."""
 
 
-def _refuse_missed_work(posed: Posed, limits: tuple[str, ...], mending: tuple[Mend, ...]) -> None:
+def _refuse_missed_work(
+    posed: Posed, limits: tuple[str, ...], together: tuple[str, ...], mending: tuple[Mend, ...]
+) -> None:
     missed = missed_runs(posed.model, posed.solved)
     if not missed:
         return
@@ -57,7 +59,8 @@ def _refuse_missed_work(posed: Posed, limits: tuple[str, ...], mending: tuple[Me
     raise InfeasiblePlan(
         f"{run.name!r} cannot be finished by {account.month_of(posed.tree, run.last):%Y-%m} "
         f"({missed[worst]:.0%} of its compute is missing in expectation); binding limits: "
-        f"{', '.join(limits) or 'none found'}; smallest change that mends it: {changes}",
+        f"{', '.join(limits) or 'none found'}; these cannot hold together: {', '.join(together)}; "
+        f"smallest change that mends it: {changes}",
         place=f"scenario {posed.inputs.scenario.id}",
     )
 
@@ -166,8 +169,9 @@ def plan(
     on_progress(3, STAGES, "what is missed and what would mend it")
     limits = binding_limits(posed.model, posed.solved)
     mending = mends(posed.model, posed.solved)
+    together = conflict(posed.model, posed.solved)
     if must_meet:
-        _refuse_missed_work(posed, limits, mending)
+        _refuse_missed_work(posed, limits, together, mending)
     moved = _moved(chosen, posed, reading, catalogue, known_on, on_progress) if with_sensitivity else ()
     worth = _worth_of_knowing(posed) if with_sensitivity else ()
     built = stock_built(whole) if with_sensitivity else None
@@ -198,6 +202,7 @@ def plan(
         work=tuple(account.work_rows(posed)),
         mends=mending,
         binding_limits=limits,
+        conflict=together,
         insights=(
             *account.regret_sentence(whole, posed, window_months),
             *account.risk_sentence(posed),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
+import functools
+from collections.abc import Callable, Collection
 
 import numpy as np
 
@@ -11,11 +12,12 @@ from chipwise.planning.inputs import PlanInputs
 from chipwise.planning.lp import INFINITY, Floats, Ints, Solver
 from chipwise.planning.model import PlanModel, build_model
 from chipwise.planning.result import Mend
-from chipwise.planning.solve import Solved, solve_plan
+from chipwise.planning.solve import Solved
 
 TOLERANCE = 1e-3
 """Share of a run's compute below which it counts as done."""
-LATER_MONTHS = (1, 2, 3, 6, 9, 12)
+MOST_MONTHS_LATER = 12
+CAP_FACTORS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 
 
 def missed_runs(model: PlanModel, solved: Solved) -> dict[int, float]:
@@ -79,17 +81,23 @@ def _row_activity(model: PlanModel, solved: Solved, rows: Ints) -> Floats:
     return np.asarray(activity[rows], float)
 
 
+def _solver_that_must(model: PlanModel, missed_before: Floats) -> Solver:
+    """A solver for which every run must be done on every branch, no more tokens be missed and no money appear."""
+    solver = Solver(model.programme)
+    blocks = model.blocks
+    solver.cost_columns(np.arange(model.programme.cost.size), 0.0)
+    solver.bound_columns(blocks.short, 0.0, 0.0)
+    solver.bound_columns(blocks.unserved, 0.0, missed_before * (1.0 + 1e-6) + 1e-6)
+    solver.bound_columns(blocks.gap, 0.0, 0.0)
+    return solver
+
+
 def _smallest(model: PlanModel, solved: Solved, opened: Ints, room: float) -> float | None:
     """Least total of the `opened` columns with which every run is done on every branch and no more tokens are missed.
 
     None when they cannot mend it.
     """
-    solver = Solver(model.programme)
-    blocks = model.blocks
-    solver.cost_columns(np.arange(model.programme.cost.size), 0.0)
-    solver.bound_columns(blocks.short, 0.0, 0.0)
-    solver.bound_columns(blocks.unserved, 0.0, solved.values[blocks.unserved] * (1.0 + 1e-6) + 1e-6)
-    solver.bound_columns(blocks.gap, 0.0, 0.0)
+    solver = _solver_that_must(model, solved.values[model.blocks.unserved])
     solver.bound_columns(opened, 0.0, room)
     solver.cost_columns(opened, 1.0)
     found = solver.solve()
@@ -132,9 +140,14 @@ def _end(inputs: PlanInputs, period: int) -> int:
     return inputs.tree.first_month[period] + inputs.tree.lengths[period]
 
 
-def _later_mend(inputs: PlanInputs, solved: Solved, missed: Collection[int], names: str) -> Mend | None:
+def _later_mend(model: PlanModel, solved: Solved, missed: Collection[int], names: str) -> Mend | None:
+    """Fewest months by which the deadlines of the missed runs must move so that the runs can be done.
+
+    Chips that train longer serve less meanwhile, so tokens are left open here.
+    """
+    inputs = model.inputs
     last = max(inputs.runs[run].last for run in missed)
-    for months in LATER_MONTHS:
+    for months in range(1, MOST_MONTHS_LATER + 1):
         if _end(inputs, last) + months > inputs.tree.months:
             return None
         runs = tuple(
@@ -143,8 +156,10 @@ def _later_mend(inputs: PlanInputs, solved: Solved, missed: Collection[int], nam
             else entry
             for number, entry in enumerate(inputs.runs)
         )
-        model = build_model(dataclasses.replace(inputs, runs=runs))
-        if not missed_runs(model, solve_plan(model, whole_servers=False, clusters=solved.clusters)):
+        later = build_model(dataclasses.replace(inputs, runs=runs))
+        solver = _solver_that_must(later, solved.values[model.blocks.unserved])
+        solver.bound_columns(later.blocks.unserved, 0.0, INFINITY)
+        if solver.solve().status == "optimal":
             plural = "s" if months > 1 else ""
             return Mend(
                 missed=names,
@@ -154,6 +169,93 @@ def _later_mend(inputs: PlanInputs, solved: Solved, missed: Collection[int], nam
                 sentence=f"move the deadline{'s' if len(missed) > 1 else ''} by {months} month{plural}",
             )
     return None
+
+
+def _cap_mend(model: PlanModel, solved: Solved, names: str) -> Mend | None:
+    """Smallest factor tried on every monthly cap of what may be bought, leased or reserved."""
+    for factor in CAP_FACTORS:
+        solver = _solver_that_must(model, solved.values[model.blocks.unserved])
+        _open_caps(model, solver, factor)
+        if solver.solve().status == "optimal":
+            return Mend(
+                missed=names,
+                change="more chips on offer",
+                amount=factor,
+                unit="times the monthly caps",
+                sentence=f"{factor:g} times as many chips on offer each month, where the law lets them in",
+            )
+    return None
+
+
+def _open_caps(model: PlanModel, solver: Solver, factor: float) -> None:
+    for block in (model.blocks.order, model.blocks.sign):
+        made = block[block >= 0]
+        solver.bound_columns(made, 0.0, model.programme.upper[made] * factor)
+
+
+def _site_mends(model: PlanModel, solved: Solved, names: str) -> list[Mend]:
+    """Least power, and fewest servers, that the site must give more."""
+    found = []
+    for place, (what, unit) in enumerate((("power of the site", "MW"), ("space of the site", "servers"))):
+        column = model.blocks.extra_site[place : place + 1]
+        if column[0] < 0:
+            continue
+        amount = _smallest(model, solved, column, INFINITY)
+        if amount is not None and amount > 1e-6:
+            text = f"{amount:,.1f} MW more power" if unit == "MW" else f"room for {np.ceil(amount):,.0f} more servers"
+            text = f"{text} at the site"
+            found.append(Mend(missed=names, change=f"more {what}", amount=amount, unit=unit, sentence=text))
+    return found
+
+
+def conflict(model: PlanModel, solved: Solved) -> tuple[str, ...]:
+    """Limits that together leave a run unfinished, none of which could be left out; empty when nothing is missed.
+
+    A deletion filter: each limit is lifted in turn and stays lifted where the runs still cannot be done without it
+    (Chinneck and Dravnieks 1991). The deadlines themselves and the law are part of every such set.
+    """
+    missed = missed_runs(model, solved)
+    if not missed:
+        return ()
+    blocks, data = model.blocks, model.inputs
+    lifts: list[tuple[str, Callable[[Solver], None]]] = [
+        ("tokens to serve", lambda solver: solver.bound_columns(blocks.unserved, 0.0, INFINITY)),
+        ("cash and loans", lambda solver: solver.bound_columns(blocks.gap, 0.0, INFINITY)),
+    ]
+    if blocks.capex_rows.size:
+        lifts.append(("yearly ceiling on buying", lambda solver: _free_rows(solver, blocks.capex_rows)))
+    for place, name in enumerate(("power of the site", "space of the site")):
+        column = blocks.extra_site[place : place + 1]
+        if column[0] >= 0:
+            lifts.append((name, functools.partial(_open_columns, columns=column)))
+    lifts += [
+        ("monthly caps of what is on offer", lambda solver: _open_caps(model, solver, 1e3)),
+        (
+            f"share of the held fleet for training ({data.training_share:.0%})",
+            lambda solver: solver.bound_columns(blocks.extra_share, 0.0, 1.0 - data.training_share),
+        ),
+    ]
+    lifted: list[Callable[[Solver], None]] = []
+    found = []
+    for name, lift in lifts:
+        solver = _solver_that_must(model, solved.values[blocks.unserved])
+        for other in (*lifted, lift):
+            other(solver)
+        if solver.solve().status == "optimal":
+            found.append(name)
+        else:
+            lifted.append(lift)
+    runs = ", ".join(data.runs[run].name for run in missed)
+    return (f"deadline of {runs}", *found, *(() if found else ("chips held and lawful offers",)))
+
+
+def _free_rows(solver: Solver, rows: Ints) -> None:
+    for row in rows:
+        solver.bound_row(int(row), -INFINITY, INFINITY)
+
+
+def _open_columns(solver: Solver, columns: Ints) -> None:
+    solver.bound_columns(columns, 0.0, INFINITY)
 
 
 def mends(model: PlanModel, solved: Solved) -> tuple[Mend, ...]:
@@ -168,6 +270,8 @@ def mends(model: PlanModel, solved: Solved) -> tuple[Mend, ...]:
     found = [
         _share_mend(model, solved, names),
         _chip_mend(model, solved, names),
-        _later_mend(model.inputs, solved, missed, names),
+        _later_mend(model, solved, missed, names),
+        _cap_mend(model, solved, names),
+        *_site_mends(model, solved, names),
     ]
     return tuple(entry for entry in found if entry is not None)

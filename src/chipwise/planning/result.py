@@ -204,6 +204,7 @@ class Plan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     insights: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
+    conflict: tuple[str, ...] = ()
     mode: str = "tree"
     rolling: Mapping[str, Any] = field(default_factory=dict)
     stock_building: Mapping[str, Any] = field(default_factory=dict)
@@ -237,6 +238,7 @@ class Plan:
                 "work": [dict(entry) for entry in self.work],
                 "mends": [mend.to_dict() for mend in self.mends],
                 "binding_limits": list(self.binding_limits),
+                "conflict": list(self.conflict),
                 "insights": list(self.insights),
                 "mode": self.mode,
                 "rolling": dict(self.rolling),
