@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from chipwise.catalogue import load_catalogue
 from chipwise.catalogue.objects import Chip
 from chipwise.core.errors import Undetermined
+from chipwise.perf.calibration import Measurement
 from chipwise.perf.operators import (
     OperatorProfile,
     OperatorTime,
@@ -217,3 +218,28 @@ def test_every_chip_answers_or_says_what_is_missing(chip: str) -> None:
     profile = operator_profile(found)
     assert 0.0 < gemm(profile, 1024, 4096, 4096).time_s < 1e4
     assert 0.0 < attention_decode(profile, 8, 4096, 32, 8, 128).time_s < 1e3
+
+
+@settings(deadline=None, max_examples=25)
+@given(data=st.data())
+def test_own_timings_leave_times_and_intervals_rising_and_above_the_data_sheet(data: st.DataObject) -> None:
+    chip = CATALOGUE.chip(data.draw(st.sampled_from(["h100-sxm", "h20-96", "mi300x"])))
+    plain = operator_profile(chip)
+    timings = []
+    for _ in range(data.draw(st.integers(1, 4))):
+        m, n, k = random_inputs(data, ((1, 3e4), (64, 6e4), (64, 6e4)))
+        time = float(gemm(plain, m, n, k).time_s) * data.draw(st.floats(0.4, 3.0))
+        shape = (("k", k), ("m", m), ("n", n), ("precision", "bf16"))
+        timings.append(Measurement(chip_id=chip.id, operator="gemm", shape=shape, measured_s=time))
+    found = operator_profile(chip, calibration=timings)
+    inputs = random_inputs(data, ((1, 3e4), (32, 6e4), (32, 6e4)))
+    place = data.draw(st.integers(0, 2))
+    more = list(inputs)
+    more[place] *= data.draw(st.floats(1.0, 8.0))
+    before, after = gemm(found, *inputs), gemm(found, *more)
+    assert max(before.flop / chip.rates["bf16"], before.bytes / found.bytes_per_s) <= before.low_s * (1 + 1e-9)
+    assert before.low_s <= before.time_s <= before.high_s
+    for field in ("time_s", "low_s", "high_s"):
+        assert getattr(after, field) >= getattr(before, field) * (1 - 1e-9), (field, inputs, more)
+    twice = gemm(found, 2.0 * inputs[0], *inputs[1:])
+    assert twice.time_s <= 2.0 * before.time_s * (1 + 1e-9)

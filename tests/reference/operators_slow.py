@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 
-from chipwise.perf.operators.objects import OperatorProfile, Surface
+from chipwise.perf.operators.objects import MixedKernel, OperatorProfile, Surface
 from chipwise.perf.operators.precision import CACHE_BYTES, PRECISIONS
 
 Cost = tuple[float, float, float, float, float]
@@ -102,3 +102,31 @@ def moe(
 def close(first: Cost, second: tuple[float, ...]) -> bool:
     """Whether two costs agree to rounding."""
     return all(math.isclose(a, b, rel_tol=1e-9) for a, b in zip(first, second, strict=True))
+
+
+def fused(
+    kernel: MixedKernel,
+    peak: float,
+    bandwidth: float,
+    alone: float,
+    sizes: tuple[float, ...],
+    head_dim: float,
+    element: float,
+) -> float:
+    """Fused attention of a mixed batch, block by block in words: what works, what is longest, what is read."""
+    prompts, new, before, sequences, context, heads, caches = sizes
+    key_on_one_worker = 4.0 * head_dim * kernel.rows / (peak / kernel.blocks)
+    prompt_tiles = prompts * heads * max(new / kernel.rows, 1.0)
+    work = max(alone, prompt_tiles * (before + new / 2.0) * key_on_one_worker / kernel.blocks)
+    work += sequences * heads * context * key_on_one_worker / kernel.blocks
+    longest = max(context, before + new) * key_on_one_worker
+    together = max(kernel.blocks / sequences, 1.0)
+    reads = max(heads / caches / together, 1.0)
+    fits = 0.0
+    if kernel.cache_bytes:
+        fits = kernel.cache_bytes / (min(sequences, kernel.blocks) * context * element)
+    spilt = min(max(2.0 * (1.0 - fits), 0.0), 1.0)
+    read = sequences * caches * context * element * (1.0 + (reads - 1.0) * spilt)
+    memory = read / (bandwidth * kernel.share)
+    p = kernel.exponent
+    return float((work**p + longest**p + memory**p) ** (1.0 / p))

@@ -15,6 +15,7 @@ from chipwise.perf.operators import (
     moe,
     operator_profile,
 )
+from chipwise.perf.operators.mixed import fused_time
 from tests.reference import operators_slow as slow
 
 CHIPS = ("h100-sxm", "l40s", "h20-96", "mi300x")
@@ -108,3 +109,29 @@ def test_shapes_broadcast() -> None:
     assert figures(attention_decode(profile, 8, 9000, 32, 8, 128, window=1024)) == pytest.approx(
         [float(f[2, 1]) for f in figures(decode)], rel=1e-12
     )
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.sampled_from(["rtx-pro-6000-server", "l40s", "h100-sxm", "ascend-910b"]),
+    st.tuples(
+        st.floats(1, 16),
+        st.floats(1, 8192),
+        st.floats(0, 65536),
+        st.floats(1, 1024),
+        st.floats(1, 131072),
+        st.floats(1, 128),
+        st.floats(1, 32),
+    ),
+    st.floats(1e-7, 1e-2),
+)
+def test_fused_attention(chip: str, sizes: tuple[float, ...], alone: float) -> None:
+    profile = profile_of(chip)
+    kernel = profile.mixed
+    assert kernel is not None
+    peak = profile.surface("prefill", "bf16", "128").peak_flop_per_s
+    fast = fused_time(kernel, peak, profile.bytes_per_s, alone, sizes, 128.0, 512.0)
+    assert fast == pytest.approx(slow.fused(kernel, peak, profile.bytes_per_s, alone, sizes, 128.0, 512.0), rel=1e-9)
+    arrays = tuple(np.array([size, size]) for size in sizes)
+    many = fused_time(kernel, peak, profile.bytes_per_s, np.array([alone, alone]), arrays, 128.0, 512.0)
+    assert many == pytest.approx([fast, fast], rel=1e-12)
