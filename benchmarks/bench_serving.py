@@ -164,8 +164,8 @@ def fleet() -> Any:
 
 SIZED = (
     ("llama-3.1-8b", "azure", ("h20-96", "l40s", "a100-80-sxm"), 1.0, 0.06, 1.0),
-    ("llama-3.1-8b", "azure", ("h20-96", "l20", "h800-sxm"), 2.0, 0.08, 4.0),
-    ("llama-2-13b", "azure", ("h20-96", "ascend-910b", "a800-80-sxm"), 2.0, 0.06, 2.0),
+    ("llama-3.1-8b", "azure", ("h20-96", "l20", "h800-sxm"), 2.0, 0.08, 1.0),
+    ("llama-2-13b", "azure", ("h20-96", "ascend-910b", "a800-80-sxm"), 2.0, 0.06, 1.0),
 )
 """Model, trace, chips, TTFT and TPOT in s, copies of the trace."""
 

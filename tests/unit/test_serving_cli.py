@@ -139,6 +139,12 @@ def test_pools_for_prompts_and_answers_on_unlike_chips() -> None:
     assert answer["intervals90"]["runs"] == 3
 
 
+def test_threads_change_nothing_but_the_time() -> None:
+    words = (*BASE, "--fleet", "l40s=3", "--trace", "poisson:6:800:100:600")
+    one, two = run(*words), run(*words, "--threads", "2")
+    assert one["latency_s"] == two["latency_s"]
+
+
 def test_costs_energy_and_pictures(tmp_path: Path) -> None:
     answer = run(*ONE, "--out", str(tmp_path))
     cost = answer["cost"]

@@ -87,6 +87,7 @@ def simulate_command(
     keep_stamps: bool = KEEP_STAMPS,
     slo_ttft_ms: float | None = typer.Option(None, "--slo-ttft-ms", help="Wanted time to the first token, ms."),
     slo_tpot_ms: float | None = typer.Option(None, "--slo-tpot-ms", help="Wanted time per output token, ms."),
+    threads: int = typer.Option(1, "--threads", min=1, help="Replicas run on so many threads, under round robin."),
     runs: int = typer.Option(0, "--runs", help="Fresh draws of the load, for a 90 % range of each percentile."),
     out: Path | None = typer.Option(None, "--out", help="Folder for one row per request (Parquet), JSON and picture."),
     as_json: bool = JSON,
@@ -152,7 +153,7 @@ def simulate_command(
             return simulate_disaggregated(
                 load, parts, prefill_replicas, link_bytes_per_s=link_gb_per_s * 1e9, router=router, seed=run_seed
             )
-        return simulate(load, parts, router=router, operation=operation, seed=run_seed, bins=bins)
+        return simulate(load, parts, router=router, operation=operation, seed=run_seed, bins=bins, threads=threads)
 
     if prefill_replicas and (operation.changes or long_replicas):
         raise InputError(
@@ -216,7 +217,9 @@ def _write(out: Path, found: SimulationResult, answer: dict[str, Any]) -> None:
     from chipwise.report.serving_pictures import simulation_svg
 
     out.mkdir(parents=True, exist_ok=True)
-    parquet.write_table(found.to_arrow(), out / "requests.parquet")
+    fresh = out / "requests.new"
+    parquet.write_table(found.to_arrow(), fresh)
+    fresh.replace(out / "requests.parquet")  # whole or not at all
     (out / "simulation.json").write_text(dumps(answer), encoding="utf-8")
     title = f"{answer['model']} on {_fleet_text(answer)}, {answer['trace']}"
     (out / "simulation.svg").write_text(simulation_svg(found, title), encoding="utf-8")
