@@ -151,13 +151,21 @@ def test_a_pair_on_a_full_mesh_has_one_link_of_seven() -> None:
     assert mesh["gather2"] < mesh["gather8"] / 6.0
 
 
+def own(ratio: float, model: str = "a") -> OwnRun:
+    return OwnRun(model=model, measured_s=ratio, predicted_s=1.0)
+
+
 def test_own_runs_move_the_estimate_towards_them_and_never_past() -> None:
-    one = correction([OwnRun(model="a", measured_s=1.44, predicted_s=1.0)], "a")
-    other = correction([OwnRun(model="b", measured_s=1.44, predicted_s=1.0)], "a")
-    three = correction([OwnRun(model="a", measured_s=1.44, predicted_s=1.0)] * 3, "a")
-    assert 1.0 < other.factor < one.factor < three.factor < 1.44
+    one, other, three = (correction(runs, "a") for runs in ([own(1.2)], [own(1.2, "b")], [own(1.2)] * 3))
+    assert 1.0 < other.factor < one.factor < three.factor < 1.2
     assert 0.0 < three.narrowing < one.narrowing < other.narrowing < 1.0
-    assert math.log(one.factor) == pytest.approx(math.log(1.44) * 2.0 / 3.0)
+    assert math.log(one.factor) == pytest.approx(math.log(1.2) * 2.0 / 3.0)
+
+
+def test_one_odd_run_counts_little_and_three_that_agree_count_in_full() -> None:
+    assert correction([own(3.0)], "a").factor == correction([own(2.0)], "a").factor
+    assert correction([own(2.0)] * 3, "a").factor > 1.7
+    assert correction([own(1.0), own(1.0), own(3.0)], "a").factor < 1.12
 
 
 def test_own_runs_that_are_another_thing_are_refused() -> None:

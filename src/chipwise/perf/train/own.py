@@ -21,6 +21,11 @@ STACK_VARIANCE, MODEL_VARIANCE, RUN_VARIANCE = 0.010, 0.010, 0.010
 From pairs of rows of a source, sources weighing alike (rounded): ``tools/score_training.py`` prints them.
 """
 
+EDGE = 1.645 * math.sqrt(STACK_VARIANCE + MODEL_VARIANCE + RUN_VARIANCE)
+"""Largest error that counts in full: the 90 % range of a run; from `AGREEING` runs on, taken about their median."""
+
+AGREEING = 3
+
 LARGEST_RATIO = 4.0
 """A run this far from its prediction, either way, is another shape or another unit, not another stack."""
 
@@ -79,7 +84,7 @@ def correction(runs: Sequence[OwnRun], model: str) -> Correction:
     -----
     Errors in logarithms have three independent parts, of the stack, of the model on it and of the run; their variances
     say how far a few runs move the prediction. One run of the same model moves it two thirds of the way, one of another
-    model a third.
+    model a third. A run far outside the 90 % range counts as at its edge, until three say the same.
 
     Examples
     --------
@@ -90,6 +95,8 @@ def correction(runs: Sequence[OwnRun], model: str) -> Correction:
     if not runs:
         raise InputError("no run", place="own runs", allowed="one or more")
     errors = np.array([_error(run) for run in runs])
+    middle = float(np.median(errors)) if len(runs) >= AGREEING else 0.0
+    errors = np.clip(errors, middle - EDGE, middle + EDGE)
     names = np.array([run.model for run in runs])
     shared = STACK_VARIANCE + MODEL_VARIANCE * (names[:, None] == names[None, :])
     towards = STACK_VARIANCE + MODEL_VARIANCE * (names == model)
