@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -211,9 +211,14 @@ class Problem:
         return out
 
 
-def fit(points: Sequence[Point], rounds: int = 12) -> dict[str, float]:
-    """Terms by robust Gauss-Newton: Student weights with four degrees of freedom, priors, one effect a source."""
+def fit(points: Sequence[Point], rounds: int = 12, fixed: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Terms by robust Gauss-Newton: Student weights with four degrees of freedom, priors, one effect a source.
+
+    `fixed` holds terms at values of their own: what the model is without them.
+    """
     problem = Problem(points)
+    for name, value in (fixed or {}).items():
+        problem.prior[problem.names.index(name)], problem.sd[problem.names.index(name)] = np.log(value), 1e-4
     count, effects = len(problem.names), len(problem.effect_sd)
     theta, effect = problem.prior.copy(), np.zeros(effects)
     for _ in range(rounds):

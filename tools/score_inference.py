@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from chipwise.perf.infer.audit import tally
 from chipwise.perf.infer.predict import spread
-from fit_inference import METRICS, REGIMES, fit, groups, half_widths, left_out, predict, read_points, rung_of
+from fit_inference import METRICS, REGIMES, Point, fit, groups, half_widths, left_out, predict, read_points, rung_of
 
 LEAST_COVERAGE = 0.75
 """Share of a group that its interval should hold."""
@@ -43,6 +43,23 @@ def bars(found: Mapping[Any, np.ndarray], label: str) -> None:
                     large = [error(logs) for logs in rows if logs.size >= least]
                     parts.append(f"{np.mean(large):6.1%} of {len(large):2d} of >= {least} rows" if large else "")
                 print(f"{label:10s} {metric:20s} {regime:15s} {'  '.join(parts)}")
+
+
+def hopper(points: Sequence[Point], predictions: Sequence[Mapping[str, float]], label: str) -> None:
+    """Dense models on H100 and H200: mean error at fixed concurrency by engine, and of the tables at full load."""
+    errors: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for point, predicted in zip(points, predictions, strict=True):
+        setup = point.parts.setup
+        if setup.work.experts is None and setup.chip.id in ("h100-sxm", "h200-sxm"):
+            for metric, value in predicted.items():
+                if metric in point.measured and point.case.regime in ("closed", "max_load"):
+                    off = abs(value / point.measured[metric] - 1.0)
+                    errors[f"{point.case.regime} {metric}", setup.engine].append(off)
+                    errors[f"{point.case.regime} {metric}", "all"].append(off)
+    for (figure, engine), found in sorted(errors.items()):
+        print(
+            f"Hopper     {label:10s} {figure:28s} {engine:13s} {np.mean(found):6.1%} mean, {np.median(found):6.1%} median"
+        )
 
 
 def coverage(found: Mapping[Any, np.ndarray]) -> None:
@@ -94,8 +111,12 @@ def main() -> None:
     for name, count in why.most_common():
         print(f"not scored {count:5d} {name}")
     print(f"scored     {len(points)} rows")
-    bars(groups(points, predict(points, fit(points))), "in sample")
-    outside = groups(points, left_out(points))
+    inside = predict(points, fit(points))
+    bars(groups(points, inside), "in sample")
+    hopper(points, inside, "in sample")
+    others = left_out(points)
+    outside = groups(points, others)
+    hopper(points, others, "left out")
     bars(outside, "left out")
     print("bias is the median of predicted over measured")
     for key, logs in sorted(outside.items()):
@@ -105,7 +126,7 @@ def main() -> None:
     jackknife(outside)
     absolute = [
         abs(predicted["ttft_mean_ms"] - point.measured["ttft_mean_ms"])
-        for point, predicted in zip(points, predict(points, fit(points)), strict=True)
+        for point, predicted in zip(points, inside, strict=True)
         if point.case.regime == "closed" and "ttft_mean_ms" in point.measured and rung_of(point) == "chip" and predicted
     ]
     print(f"TTFT at fixed concurrency, in sample: median absolute error {np.median(absolute):.0f} ms")
