@@ -57,9 +57,8 @@ def hopper(points: Sequence[Point], predictions: Sequence[Mapping[str, float]], 
                     errors[f"{point.case.regime} {metric}", setup.engine].append(off)
                     errors[f"{point.case.regime} {metric}", "all"].append(off)
     for (figure, engine), found in sorted(errors.items()):
-        print(
-            f"Hopper     {label:10s} {figure:28s} {engine:13s} {np.mean(found):6.1%} mean, {np.median(found):6.1%} median"
-        )
+        off = f"mean {np.mean(found):6.1%}  median {np.median(found):6.1%}"
+        print(f"Hopper     {label:10s} {figure:28s} {engine:13s} {off}")
 
 
 def coverage(found: Mapping[Any, np.ndarray]) -> None:
