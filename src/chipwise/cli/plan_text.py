@@ -10,7 +10,8 @@ from typing import Any
 WIDTH = 118
 MOST_NOW = 10
 MOST_WARNINGS = 3
-MOST_FUTURES = 4
+MOST_FUTURES = 3
+MOST_MENDS = 2
 MOST_INSIGHTS = 2
 
 
@@ -145,7 +146,7 @@ def plan_lines(plan: Mapping[str, Any]) -> Iterator[str]:
     if body["mends"]:
         yield ""
         yield _clip(f"Missed: {body['mends'][0]['missed']}. Any one of these would mend it:")
-        for mend in body["mends"][:3]:
+        for mend in body["mends"][:MOST_MENDS]:
             yield _clip(f"  {mend['sentence']}")
     notes = plan["warnings"]
     if notes:
