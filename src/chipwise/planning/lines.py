@@ -84,7 +84,7 @@ class PlanReading:
             count=count,
             when=node.date,
             arrives=delivery_date(node.date, months) if action in ("buy", "lease", "sell") else None,
-            cost_usd=count * price * MONEY_UNIT_USD * (-1.0 if action == "sell" else 1.0),
+            cost_usd=float(count * price) * MONEY_UNIT_USD * (-1.0 if action == "sell" else 1.0),
             to=line.place,
             hq=self.hq,
             outcome=self.gate_outcome(node, column),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -128,8 +129,8 @@ def annuity(price: float, rate_per_year: float, months: int, residual: float) ->
     monthly = rate_per_year / 12.0
     if monthly == 0.0:
         return price * (1.0 - residual) / months
-    shrink = (1.0 + monthly) ** -months
-    return float(price * (1.0 - residual * shrink) * monthly / (1.0 - shrink))
+    grown = math.log1p(monthly) * months
+    return price * (1.0 - residual * math.exp(-grown)) * monthly / -math.expm1(-grown)
 
 
 def line_prices(
