@@ -17,6 +17,7 @@ from chipwise.planning.solve import Solved
 TOLERANCE = 1e-3
 """Share of a run's compute below which it counts as done."""
 MOST_MONTHS_LATER = 12
+MOST_NAMED = 3
 CAP_FACTORS = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 
 
@@ -245,7 +246,8 @@ def conflict(model: PlanModel, solved: Solved) -> tuple[str, ...]:
             found.append(name)
         else:
             lifted.append(lift)
-    runs = ", ".join(data.runs[run].name for run in missed)
+    names = [data.runs[run].name for run in missed]
+    runs = ", ".join(names) if len(names) <= MOST_NAMED else f"{', '.join(names[:MOST_NAMED])} and others"
     return (f"deadline of {runs}", *found, *(() if found else ("chips held and lawful offers",)))
 
 
