@@ -22,7 +22,7 @@ RICH_LONG = [
     *(("giant-2022-07", 3, seed, False) for seed in range(15, 18)),
     *(("baidu-2023", 3, seed, False) for seed in range(18, 20)),
 ]
-"""With the two above, twenty small problems with leases, sales, price paths, aversion to risk and, beyond a year, quarters."""
+"""With the two above, twenty problems with leases, sales, price paths, risk and, beyond a year, quarters."""
 
 
 def _compare(name: str, months: int, seed: int, catalogue: Catalogue) -> None:
