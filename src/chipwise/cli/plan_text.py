@@ -51,7 +51,7 @@ def now_sentence(line: Mapping[str, Any]) -> str:
         text = f"{action} {count:,.0f} {chip}"
         if line["system"]:
             text += f" (in {line['system']})"
-        text += f", {money(line['cost_usd'])}" + (" a month" if action == "rent" else "")
+        text += f", {money(line['cost_usd'])}" + (" a month" if action in ("rent", "lease") else "")
         if line.get("arrives"):
             text += f", arriving about {line['arrives']}"
         return f"{text}: {line['outcome']}"
@@ -110,7 +110,11 @@ def _later(plan: Mapping[str, Any]) -> Iterator[str]:
     """Futures that ask for the same are told once, most probable first."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for branch in plan["plan"]["branches"]:
-        bought = ", ".join(f"{count:,.0f} {chip}" for chip, count in sorted(branch["bought"].items())) or "nothing"
+        ways = (("bought", ""), ("leased", " on lease"), ("sold", " sold again"))
+        listed = [
+            f"{count:,.0f} {chip}{how}" for way, how in ways for chip, count in sorted(branch.get(way, {}).items())
+        ]
+        bought = ", ".join(listed) or "nothing"
         if branch["tokens_bought_usd"] >= 1.0:
             bought += f" and tokens for {money(branch['tokens_bought_usd'])}"
         worst = min(branch["runs"].values(), default=1.0)

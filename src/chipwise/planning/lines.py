@@ -365,6 +365,17 @@ def _runs_done(reading: PlanReading, line: list[int]) -> Mapping[str, float]:
     return done
 
 
+def _by_chip(reading: PlanReading, amounts: Floats, lines: list[int]) -> dict[str, float]:
+    """Chips over one branch by type, of some lines; `amounts` is (n_months, n_lines)."""
+    found: dict[str, float] = {}
+    for column in lines:
+        total = float(amounts[:, column].sum())
+        if total >= SMALL:
+            name = reading.inputs.chips[reading.inputs.line_chip[column]]
+            found[name] = found.get(name, 0.0) + total
+    return found
+
+
 def branch_futures(reading: PlanReading) -> tuple[Branch, ...]:
     """One `Branch` per leaf of the tree, most probable first."""
     data = reading.inputs
@@ -373,12 +384,6 @@ def branch_futures(reading: PlanReading) -> tuple[Branch, ...]:
         line = data.tree.ancestry(leaf.index)
         series = _series(reading, line)
         wanted, served = sum(series["tokens_wanted_per_day"]), sum(series["tokens_served_per_day"])
-        bought: dict[str, float] = {}
-        for column in data.buy_lines:
-            total = float(sum(reading.order[index, column] for index in line))
-            if total >= SMALL:
-                name = data.chips[data.line_chip[column]]
-                bought[name] = bought.get(name, 0.0) + total
         found.append(
             Branch(
                 id=leaf.branch,
@@ -389,7 +394,9 @@ def branch_futures(reading: PlanReading) -> tuple[Branch, ...]:
                 series={name: tuple(float(f"{value:.7g}") for value in values) for name, values in series.items()},
                 runs=_runs_done(reading, line),
                 served_share=served / wanted if wanted > 0.0 else 1.0,
-                bought=bought,
+                bought=_by_chip(reading, reading.order[line], data.buy_lines),
+                leased=_by_chip(reading, reading.sign[line], data.contract_lines),
+                sold=_by_chip(reading, reading.sold[line], data.sale_lines),
                 tokens_bought_usd=sum(series["tokens_bought_usd"]),
             )
         )

@@ -105,6 +105,8 @@ class Branch:
         Run → share of its work done by its deadline.
     bought : mapping of str to float
         Chips ordered over the horizon, by chip id.
+    leased, sold : mapping of str to float
+        Chips taken on lease or reserved for a term, and sold, over the horizon.
     tokens_bought_usd : float
         Spent on tokens of other providers over the horizon.
     """
@@ -119,6 +121,8 @@ class Branch:
     served_share: float
     bought: Mapping[str, float]
     tokens_bought_usd: float = 0.0
+    leased: Mapping[str, float] = field(default_factory=dict)
+    sold: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types."""
@@ -132,6 +136,8 @@ class Branch:
             "runs": dict(self.runs),
             "served_share": self.served_share,
             "bought": dict(self.bought),
+            "leased": dict(self.leased),
+            "sold": dict(self.sold),
             "tokens_bought_usd": self.tokens_bought_usd,
         }
 
