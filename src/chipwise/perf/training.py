@@ -43,7 +43,8 @@ def estimate_training(
     chips : int
         Size of the run, packages; 1 asks for one chip's share of a run of the usual size for the model.
     batch : int, optional
-        Sequences of a step; 2,048 tokens a chip by default, between 4 and 32 million.
+        Sequences of a step; by default 2,048 tokens a chip between 4 and 32 million, for a mixture of experts
+        16,384 between 4 and 64 million.
     catalogue : Catalogue, optional
         Where names are looked up; the shipped one by default.
 

@@ -28,8 +28,8 @@ OWN_FORKS = ("habana", "intel", "mindspeed", "rocm", "primus")
 """Marks of a framework's fork by a chip's vendor.
 
 Such forks ship a fused attention core that is on by default: Intel's training scripts for Gaudi pass
-``--use-fused-sdpa``, 1 unless set otherwise (HabanaAI/Megatron-LM, ``examples/llama/pretrain_llama.sh``); the kernel came with Intel Gaudi
-software 1.10 (release notes of 2023-08-09).
+``--use-fused-sdpa``, 1 unless set otherwise (HabanaAI/Megatron-LM, ``examples/llama/pretrain_llama.sh``); the kernel
+came with Intel Gaudi software 1.10 (release notes of 2023-08-09).
 """
 
 

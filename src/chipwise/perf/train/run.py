@@ -31,8 +31,15 @@ BITS = {"bf16": 16.0, "fp16": 16.0, "fp8": 8.0, "fp4": 4.0}
 BLOCK_FORMATS = {"mxfp8": ("fp8", 1.0), "mxfp4": ("fp4", 1.0), "nvfp4": ("fp4", 1.0)}
 """Formats with a scale per block: the rate they multiply at."""
 
-LEAST_BATCH_TOKENS, MOST_BATCH_TOKENS, BATCH_TOKENS_PER_CHIP = 4e6, 32e6, 2048.0
-"""Default batch: 2,048 tokens a chip, kept between 4 and 32 million (Llama 3 used up to 16, DeepSeek-V3 63 million)."""
+LEAST_BATCH_TOKENS = 4e6
+DENSE_BATCH = (2048.0, 32e6)
+EXPERT_BATCH = (16384.0, 64e6)
+"""Default batch of a pre-training run: tokens a chip and the most in all, never under `LEAST_BATCH_TOKENS`.
+
+Dense runs grew to 16 million tokens (Llama 3, arXiv 2407.21783). An expert sees only the share of the batch routed to
+it, and published mixtures took more: 38 million (DeepSeek-V2, arXiv 2405.04434), 63 million (DeepSeek-V3, arXiv
+2412.19437), 67 million (Kimi K2, arXiv 2507.20534). The numbers a chip are a convention between these.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +99,10 @@ class Run:
         )
 
 
-def default_batch(chips: int, seq: int) -> int:
+def default_batch(chips: int, seq: int, *, mixture: bool) -> int:
     """Sequences of a step where none is asked for."""
-    tokens = min(max(BATCH_TOKENS_PER_CHIP * chips, LEAST_BATCH_TOKENS), MOST_BATCH_TOKENS)
+    each, most = EXPERT_BATCH if mixture else DENSE_BATCH
+    tokens = min(max(each * chips, LEAST_BATCH_TOKENS), most)
     return max(1, round(2.0 ** round(math.log2(tokens / seq))))
 
 
@@ -191,7 +199,7 @@ def problem_of(
         precision=chosen,
         seq=seq,
         chips=chips,
-        batch=batch or default_batch(chips, seq),
+        batch=batch or default_batch(chips, seq, mixture=bool(model.n_experts)),
         shape=shape_of_model(model),
         device=device_of(chip, catalogue, chosen, used),
         stack=stack_of_text(stack, usual) if isinstance(stack, str) else stack or usual,
