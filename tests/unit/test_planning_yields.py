@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chipwise.catalogue import Catalogue
-from chipwise.planning import plan, yield_cache
+from chipwise.files import content_cache
+from chipwise.planning import plan
 from chipwise.planning.yields import chip_yields, cluster_size, level_warnings, times
 from chipwise.scenario import Scenario, load_scenario
 
@@ -20,7 +21,7 @@ CHIPS = ("a800-80-sxm", "h800-sxm", "ascend-910b", "kunlun-r200")
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(yield_cache.FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(content_cache.FOLDER_VARIABLE, str(tmp_path))
     return tmp_path / "yields"
 
 
@@ -160,20 +161,20 @@ def test_a_folder_that_cannot_be_written_only_costs_time(
 ) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
-    monkeypatch.setenv(yield_cache.FOLDER_VARIABLE, str(blocked))
+    monkeypatch.setenv(content_cache.FOLDER_VARIABLE, str(blocked))
     blind = chip_yields(CHIPS[:1], baidu, catalogue)
-    monkeypatch.setenv(yield_cache.FOLDER_VARIABLE, "off")
+    monkeypatch.setenv(content_cache.FOLDER_VARIABLE, "off")
     assert chip_yields(CHIPS[:1], baidu, catalogue) == blind
 
 
 def test_other_data_other_answers_and_old_states_are_forgotten(folder: Path) -> None:
-    for turn in range(yield_cache.KEPT_STATES + 3):
-        cache = yield_cache.YieldCache(folder=folder, stamp=f"state{turn}")
-        answer = yield_cache.remembered(cache, {"ask": "x"}, lambda turn=turn: {"value": turn / 3.0})
+    for turn in range(content_cache.KEPT_STATES + 3):
+        cache = content_cache.ContentCache(folder=folder, stamp=f"state{turn}")
+        answer = content_cache.remembered(cache, {"ask": "x"}, lambda turn=turn: {"value": turn / 3.0})
         assert answer == {"value": turn / 3.0}
-        again = yield_cache.remembered(cache, {"ask": "x"}, lambda: {"value": -1.0})
+        again = content_cache.remembered(cache, {"ask": "x"}, lambda: {"value": -1.0})
         assert again == answer
-    assert len(list(folder.iterdir())) == yield_cache.KEPT_STATES
+    assert len(list(folder.iterdir())) == content_cache.KEPT_STATES
 
 
 def test_a_plan_is_the_same_bytes_with_and_without_kept_yields(
@@ -185,7 +186,7 @@ def test_a_plan_is_the_same_bytes_with_and_without_kept_yields(
 
     kept = text()
     again = text()
-    monkeypatch.setenv(yield_cache.FOLDER_VARIABLE, "off")
+    monkeypatch.setenv(content_cache.FOLDER_VARIABLE, "off")
     assert text() == kept == again
 
 

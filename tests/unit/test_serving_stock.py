@@ -16,16 +16,17 @@ from typer.testing import CliRunner
 from chipwise.catalogue import Catalogue
 from chipwise.cli.main import build_app
 from chipwise.core.errors import InfeasiblePlan, InputError
+from chipwise.files.content_cache import FOLDER_VARIABLE
 from chipwise.serving import (
     best_replica,
     carried_by_chip,
-    content_cache,
     generate,
     load_workload,
     read_trace,
     size_fleet,
 )
 from chipwise.serving.allocation import _programme, served
+from chipwise.serving.answer_cache import kept
 from chipwise.serving.best_replica import BestReplica
 from chipwise.serving.capacity import Target
 from chipwise.serving.generate import resampled, scaled, superposed
@@ -63,7 +64,7 @@ def test_the_rate_said_is_about_the_most_that_holds(catalogue: Catalogue) -> Non
 def test_the_answer_is_kept_until_what_it_rests_on_changes(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv(content_cache.FOLDER, str(tmp_path))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     calls: list[int] = []
 
     def compute() -> dict[str, Any]:
@@ -71,14 +72,14 @@ def test_the_answer_is_kept_until_what_it_rests_on_changes(
         return {"rate": 2.5}
 
     for key in (("a", 1.0), ("a", 1.0), ("a", 2.0)):
-        assert content_cache.kept(key, compute) == {"rate": 2.5}
+        assert kept(key, compute) == {"rate": 2.5}
     assert len(calls) == 2
     for path in tmp_path.rglob("*.json"):
         path.write_text("torn")
-    content_cache.kept(("a", 1.0), compute)
+    kept(("a", 1.0), compute)
     assert len(calls) == 3
-    monkeypatch.setenv(content_cache.FOLDER, "off")
-    content_cache.kept(("a", 1.0), compute)
+    monkeypatch.setenv(FOLDER_VARIABLE, "off")
+    kept(("a", 1.0), compute)
     assert len(calls) == 4
 
 

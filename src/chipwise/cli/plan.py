@@ -95,7 +95,9 @@ def _settings(entries: list[str]) -> dict[str, float]:
             value = math.nan
         if not equals or not place or not math.isfinite(value):
             raise InputError(
-                f"{entry!r} is no setting", place="--set", allowed="PLACE=NUMBER, such as finance.cash_and_investments=2e9"
+                f"{entry!r} is no setting",
+                place="--set",
+                allowed="PLACE=NUMBER, such as demand.latency_slo.tpot_ms=60",
             )
         found[place] = value
     return found

@@ -9,10 +9,10 @@ from typing import Any
 from chipwise.catalogue import Catalogue
 from chipwise.core.errors import OutsideModelRange, Undetermined
 from chipwise.core.fact import Estimate
+from chipwise.files.content_cache import Answer, ContentCache, remembered
 from chipwise.perf import ServingYield, estimate_serving, estimate_training
 from chipwise.perf.peaks import training_precision
 from chipwise.perf.training import laid_out, layout_text
-from chipwise.planning.yield_cache import Answer, YieldCache, remembered
 
 SEQUENCE_TOKENS = 4096
 TRACE = "azure"
@@ -21,7 +21,7 @@ MET_SHARE = 0.99
 """Share of the requests that meet both targets: an assumption of the plan."""
 
 
-def training_answer(chip_id: str, proxy: str, chips: int, catalogue: Catalogue, cache: YieldCache) -> Answer:
+def training_answer(chip_id: str, proxy: str, chips: int, catalogue: Catalogue, cache: ContentCache) -> Answer:
     """What the training model says of one run on `chips` of a chip with its best layout.
 
     Returns
@@ -75,7 +75,7 @@ class Service:
     request: tuple[float, float] | None
 
 
-def serving_answer(chip_id: str, proxy: str, service: Service, catalogue: Catalogue, cache: YieldCache) -> Answer:
+def serving_answer(chip_id: str, proxy: str, service: Service, catalogue: Catalogue, cache: ContentCache) -> Answer:
     """What one chip serves at the peak within the targets.
 
     Returns

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from chipwise.catalogue import Catalogue
 from chipwise.core.fact import Estimate
 from chipwise.core.units import SECONDS_PER_DAY
+from chipwise.files.content_cache import Answer, ContentCache
 from chipwise.perf import day_load_factor
 from chipwise.perf.tables import constant
 from chipwise.planning.yield_answers import Service, estimate_of, serving_answer, training_answer
-from chipwise.planning.yield_cache import Answer, YieldCache, yield_cache
+from chipwise.planning.yield_cache import yield_cache
 from chipwise.scenario.objects import Quantity, Scenario, ServingWorkload, TrainingJob
 
 SERVER_POWER_FACTOR = 1.5
@@ -181,7 +182,7 @@ def _training_yield(chip_id: str, reference: str, answers: Mapping[str, Answer],
 
 
 def _training(
-    chips: Iterable[str], job: TrainingJob, scenario: Scenario, catalogue: Catalogue, cache: YieldCache
+    chips: Iterable[str], job: TrainingJob, scenario: Scenario, catalogue: Catalogue, cache: ContentCache
 ) -> tuple[dict[str, Estimate], dict[str, TrainingFit], dict[str, str]]:
     """One job on every chip: yield, what the training model says, and why a chip has no yield."""
     answers: dict[str, Answer] = {}
@@ -222,7 +223,7 @@ def _serving(
     scenario: Scenario,
     catalogue: Catalogue,
     load: Estimate,
-    cache: YieldCache,
+    cache: ContentCache,
 ) -> Estimate | str:
     demand, use = scenario.demand, scenario.fleet_use
     service = Service(

@@ -8,8 +8,8 @@ from typing import Any
 
 from chipwise.core.errors import InputError
 from chipwise.perf.machine import weight_precision_of
+from chipwise.serving.answer_cache import kept
 from chipwise.serving.capacity import Part, Target, candidates
-from chipwise.serving.content_cache import kept
 from chipwise.serving.generate import superposed
 from chipwise.serving.simulation import simulate
 from chipwise.serving.trace import Trace
@@ -54,7 +54,7 @@ def best_replica(
     -----
     Candidates of the closed form in its order; one is searched only if it holds 5 % more than the best so far. A fleet
     of two is simulated on independent copies of the trace laid over one another. The answer is kept on disk under a
-    digest of step costs, limits, trace, target and code (`chipwise.serving.content_cache`).
+    digest of step costs, limits, trace, target and code (`chipwise.serving.answer_cache`).
     """
     found = candidates(chip, model, trace, target, engine, catalogue, weight_precision=weight_precision)
     return (
