@@ -140,7 +140,9 @@ def plan_lines(plan: Mapping[str, Any]) -> Iterator[str]:
     yield f"Do now ({body['status']}; gap to the proven bound {body['gap']:.2%}):"
     yield from _now(plan)
     for sentence in body["insights"][:MOST_INSIGHTS]:
-        yield from textwrap.wrap(sentence, WIDTH, initial_indent="  why: ", subsequent_indent="       ")[:2]
+        yield from textwrap.wrap(
+            sentence, WIDTH, initial_indent="  why: ", subsequent_indent="       ", max_lines=2, placeholder=" …"
+        )
     yield ""
     yield "The stock lasts:"
     yield from _runway(plan)
