@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from chipwise.core.errors import InputError
+from chipwise.validation import inference, training
 from chipwise.validation.inference import validate_inference
-from chipwise.validation.score import ScoredRow, score
+from chipwise.validation.score import ScoredRow, read_measured, score
+from chipwise.validation.serving import validate_serving
 from chipwise.validation.training import validate_training
 
 TRAINING = {
@@ -202,8 +204,6 @@ def test_throughput_of_a_row_with_miscounted_chips_is_not_scored(tmp_path: Path)
 
 @pytest.mark.parametrize("validate", [validate_training, validate_inference])
 def test_unusable_files_are_refused_with_their_place(tmp_path: Path, validate) -> None:
-    with pytest.raises(InputError, match="not shipped"):
-        validate(None)
     with pytest.raises(InputError, match=r"gone\.csv"):
         validate(tmp_path / "gone.csv")
     binary = tmp_path / "binary.csv"
@@ -247,3 +247,25 @@ def test_score_by_hand() -> None:
     assert found["mean_of_group_medians"] == pytest.approx((0.15 + 0.5) / 2)
     assert found["by"]["b"]["n_predicted"] == 1
     assert math.isclose(found["by_metric"]["m"]["mape"], found["mape"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "shipped", "least", "apart"),
+    [
+        (training.COLUMNS, training.SHIPPED, 2_400, "neuron-trn1"),
+        (inference.COLUMNS, inference.SHIPPED, 4_200, "llamacpp-xiongjiedai"),
+    ],
+)
+def test_the_shipped_cases_are_read_where_no_file_is_named(columns, shipped, least: int, apart: str) -> None:
+    rows = read_measured(None, columns, shipped)
+    assert len(rows) > least
+    assert all(column in rows[0] for column in columns)
+    source = next(column for column in columns if column.startswith("source"))
+    assert apart in {row[source] for row in read_measured(None, columns, shipped[1:])}
+    assert apart not in {row[source] for row in read_measured(None, columns, shipped[:1])}
+
+
+def test_the_shipped_runs_are_replayed_where_none_is_named() -> None:
+    found = validate_serving()
+    assert found["n_predicted"] == found["n"] == 15
+    assert found["median_ape"] < 0.1

@@ -16,6 +16,7 @@ from chipwise.perf.serving_rows import ServingCase, predict_case, read_serving_c
 from chipwise.validation.score import ScoredRow, cell, read_measured, score
 
 COLUMNS = ("id", "source_id", "model", "chip_id", "chips", "load_type", "isl", "osl")
+SHIPPED = ("inference.csv.gz", "inference_no_licence.csv.gz")
 METRICS = ("output_tps_per_chip", "tpot_mean_ms", "ttft_mean_ms")
 
 
@@ -24,8 +25,8 @@ def validate_inference(path: str | Path | None = None) -> dict[str, Any]:
 
     Parameters
     ----------
-    path : path
-        CSV file in the columns of the measured inference points.
+    path : path, optional
+        CSV file in the columns of the measured inference points; the shipped ones by default.
 
     Returns
     -------
@@ -44,7 +45,7 @@ def validate_inference(path: str | Path | None = None) -> dict[str, Any]:
     """
     from chipwise.catalogue import load_catalogue
 
-    rows = read_measured(path, COLUMNS)
+    rows = read_measured(path, COLUMNS, SHIPPED)
     catalogue = load_catalogue()
     dropped = screen(rows, catalogue)
     return score([one for row in rows for one in score_row(row, catalogue, dropped.get(row.get("id") or "", ""))])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import importlib.resources
+import io
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,20 +48,21 @@ class ScoredRow:
         return self.status == "ok" and self.predicted is not None and bool(self.measured)
 
 
-def read_measured(path: str | Path | None, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Rows of a CSV file that has at least `columns`.
+def read_measured(path: str | Path | None, columns: Sequence[str], shipped: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Rows of a CSV file that has at least `columns`, or of the shipped tables where none is named.
+
+    Parameters
+    ----------
+    shipped : sequence of str
+        Files of ``data/measured`` that are read where `path` is None.
 
     Raises
     ------
     InputError
-        No file named, none there, not text, or a column missing.
+        None there, not text, or a column missing.
     """
     if path is None:
-        raise InputError(
-            "measured tables are not shipped; name a CSV file",
-            place="validate",
-            allowed=f"columns {', '.join(columns)} and those of the measured facts",
-        )
+        return [row for name in shipped for row in _shipped_rows(name)]
     try:
         with Path(path).open(encoding="utf-8", newline="") as stream:
             reader = csv.DictReader(stream)
@@ -68,6 +72,11 @@ def read_measured(path: str | Path | None, columns: Sequence[str]) -> list[dict[
             return list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot be read: {error}", place=str(path), allowed="a CSV file in UTF-8") from None
+
+
+def _shipped_rows(name: str) -> Iterable[dict[str, str]]:
+    data = (importlib.resources.files("chipwise") / "data" / "measured" / name).read_bytes()
+    return csv.DictReader(io.StringIO(gzip.decompress(data).decode("utf-8"), newline=""))
 
 
 def summarise(rows: Iterable[ScoredRow]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.resources
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ def validate_serving(path: str | Path | None = None, *, without_own: bool = Fals
 
     Parameters
     ----------
-    path : path
-        ``runs.yaml`` that describes the runs, the folder that holds it beside their Parquet files, or one of those.
+    path : path, optional
+        ``runs.yaml`` that describes the runs, the folder that holds it beside their Parquet files, or one of those;
+        the shipped runs by default.
 
     without_own : bool
         Judge as if nobody had timed kernels on the chips of the runs.
@@ -37,9 +39,7 @@ def validate_serving(path: str | Path | None = None, *, without_own: bool = Fals
         No such description.
     """
     if path is None:
-        raise InputError(
-            "recorded runs are not shipped; name their description", place="validate", allowed="runs.yaml or its folder"
-        )
+        path = Path(str(importlib.resources.files("chipwise") / "data" / "measured" / "serving"))
     file = Path(path)
     only = file.name if file.suffix == ".parquet" else ""
     file = file / "runs.yaml" if file.is_dir() else file.parent / "runs.yaml" if only else file

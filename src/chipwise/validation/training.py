@@ -9,6 +9,7 @@ from typing import Any
 from chipwise.validation.score import ScoredRow, cell, read_measured, score
 
 COLUMNS = ("run_id", "source_group", "model", "chip_id", "n_chips", "seq_len", "precision")
+SHIPPED = ("training.csv.gz", "training_cc_by_sa.csv.gz")
 METRICS = ("tokens_per_s_per_chip", "step_time_s", "mem_gb")
 GIB = 2.0**30
 
@@ -18,7 +19,7 @@ def validate_training(path: str | Path | None = None) -> dict[str, Any]:
 
     Parameters
     ----------
-    path : path
+    path : path, optional
         CSV file in the columns of the measured training runs.
 
     Returns
@@ -42,7 +43,7 @@ def validate_training(path: str | Path | None = None) -> dict[str, Any]:
     from chipwise.perf.train.predict import predict
     from chipwise.perf.train.terms import shipped_terms
 
-    rows, catalogue, terms = read_measured(path, COLUMNS), load_catalogue(), shipped_terms()
+    rows, catalogue, terms = read_measured(path, COLUMNS, SHIPPED), load_catalogue(), shipped_terms()
     read = [(row, read_run(row, catalogue, terms)) for row in rows]
     cases = [(row, case) for row, case in read if not isinstance(case, str)]
     predictions = dict(
