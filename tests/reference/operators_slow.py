@@ -22,7 +22,22 @@ def bracket(nodes: list[float], value: float) -> tuple[int, float]:
 
 
 def table_time(surface: Surface, point: tuple[float, float, float]) -> float:
-    """Sum of eight corners by their weights; in proportion past the last node."""
+    """Sum of eight corners by their weights; in proportion past the last node.
+
+    Axes that grow together leave the table together: at its edge, or as many doublings as it takes, whichever is less.
+    """
+    partner, excess = surface.grid.partner, point[0] / 2.0 ** surface.grid.axes[0].high
+    if partner is None or excess <= 1.0:
+        return inside_time(surface, point)
+    ways = []
+    for by in (excess, 2.0 ** math.ceil(math.log2(excess))):
+        x, y, z = (value / by if at in (0, partner) else value for at, value in enumerate(point))
+        ways.append(by * inside_time(surface, (x, y, z)))
+    return min(ways)
+
+
+def inside_time(surface: Surface, point: tuple[float, float, float]) -> float:
+    """Sum of eight corners by their weights; in proportion past the last node of axes that do."""
     axes = [[float(node) for node in axis.nodes()] for axis in surface.grid.axes]
     places = [bracket(nodes, value) for nodes, value in zip(axes, point, strict=True)]
     total = 0.0

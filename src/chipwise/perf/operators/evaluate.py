@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -96,11 +97,23 @@ def _one(surface: Surface, work: WorkFunction, inputs: Sequence[Any], cap: Surfa
 
 
 def _time_one(surface: Surface, flat: memoryview, x: float, y: float, z: float) -> float:
-    time = interpolate_one(flat, surface.grid, x, y, z)
-    for at, axis, scaled in zip((x, y, z), surface.grid.axes, surface.scaled, strict=True):
+    grid = surface.grid
+    excess = 1.0 if grid.partner is None else x / 2.0 ** grid.axes[0].high
+    if excess > 1.0:
+        mantissa, exponent = math.frexp(excess)
+        doubled = 2.0 ** (exponent - (mantissa == 0.5))
+        return min(_outside_one(surface, flat, x, y, z, by) for by in (excess, doubled))
+    time = interpolate_one(flat, grid, x, y, z)
+    for at, axis, scaled in zip((x, y, z), grid.axes, surface.scaled, strict=True):
         if scaled and at > 2.0**axis.high:
             time *= at / 2.0**axis.high
     return time
+
+
+def _outside_one(surface: Surface, flat: memoryview, x: float, y: float, z: float, by: float) -> float:
+    """Time of `by` times the work that is `by` times smaller along the first axis and its partner."""
+    y, z = (y / by, z) if surface.grid.partner == 1 else (y, z / by)
+    return by * _time_one(surface, flat, x / by, y, z)
 
 
 def _many(surface: Surface, work: WorkFunction, inputs: Sequence[Any], cap: Surface | None) -> OperatorTime:
@@ -195,6 +208,22 @@ def _full(value: Any, count: int) -> Array:
 
 
 def _time_many(surface: Surface, nodes: Array, x: Array, y: Array, z: Array) -> Array:
+    import numpy as np
+
+    excess = None if surface.grid.partner is None else beyond(x, surface.grid.axes[0])
+    if excess is None:
+        return _inside_many(surface, nodes, x, y, z)
+    doubled = np.exp2(np.ceil(np.log2(excess)))
+    return np.asarray(np.minimum(*(_outside_many(surface, nodes, x, y, z, by) for by in (excess, doubled))))
+
+
+def _outside_many(surface: Surface, nodes: Array, x: Array, y: Array, z: Array, by: Array) -> Array:
+    """`_outside_one` on arrays."""
+    y, z = (y / by, z) if surface.grid.partner == 1 else (y, z / by)
+    return by * _inside_many(surface, nodes, x / by, y, z)
+
+
+def _inside_many(surface: Surface, nodes: Array, x: Array, y: Array, z: Array) -> Array:
     time = interpolate(nodes, surface.grid, x, y, z)
     for at, axis, scaled in zip((x, y, z), surface.grid.axes, surface.scaled, strict=True):
         factor = beyond(at, axis) if scaled else None

@@ -52,9 +52,17 @@ class Axis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """Three work axes."""
+    """Three work axes.
+
+    Parameters
+    ----------
+    partner : int or None
+        Axis that grows with the first when the same work comes more often. Past the last node of the first both leave
+        the table together, so that the excess counts once.
+    """
 
     axes: tuple[Axis, Axis, Axis]
+    partner: int | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -84,14 +92,16 @@ GRIDS: dict[str, Grid] = {
             Axis(name="sequences x heads", low=0, high=18),
             Axis(name="context", low=0, high=18),
             Axis(name="sequences x cache heads", low=0, high=18),
-        )
+        ),
+        partner=2,
     ),
     "moe": Grid(
         axes=(
             Axis(name="rows x hidden", low=9, high=32),
             Axis(name="experts x hidden", low=9, high=23),
             Axis(name="expert width", low=4, high=15),
-        )
+        ),
+        partner=1,
     ),
 }
 """Grid by kind of table; latent attention uses ``prefill`` and ``decode``."""
