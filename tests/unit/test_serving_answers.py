@@ -128,4 +128,4 @@ def test_validation_replays_a_described_run(tmp_path: Path) -> None:
     assert [row["predicted"] for row in blind["rows"][:5]] != [row["predicted"] for row in found["rows"][:5]]
     assert "measured on this chip" not in blind["rows"][0]["evidence"]
     with pytest.raises(InputError, match=r"runs\.yaml"):
-        validate_serving(None)
+        validate_serving(tmp_path / "no-such-folder" / "runs.yaml")
